@@ -1,0 +1,150 @@
+"""TOML and JSON, in and out: pydantic's complaints as one line, and files that are whole or absent."""
+
+import json
+import os
+import tomllib
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from sunetlab.errors import InputError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validate(model: type[Model], data: Mapping[str, Any], where: str = "") -> Model:
+    """`model` made from `data`, or an InputError of one line.
+
+    Args:
+        model: the pydantic class.
+        data: its fields.
+        where: what the line starts with, such as a file's name.
+
+    Raises:
+        InputError: `where: field: value: rule`, for the first mistake.
+    """
+    try:
+        return model.model_validate(dict(data))
+    except ValidationError as error:
+        raise InputError(": ".join(part for part in (where, complaint(error, model)) if part)) from None
+
+
+def complaint(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first mistake that pydantic found, as `field: value: rule`, and how many there are besides."""
+    details = error.errors(include_url=False)
+    first = details[0]
+    field = ".".join(str(part) for part in first["loc"] if not _is_union_tag(part))
+    line = ": ".join(part for part in (field, *_rule(first, model)) if part)
+    others = {item["loc"][:1] for item in details} - {first["loc"][:1]}
+    return line + (f" (and {len(others)} more)" if others else "")
+
+
+def _is_union_tag(part: str | int) -> bool:
+    """Whether pydantic put this part of a location in for the branch of a union, not for a field of the user's."""
+    return isinstance(part, str) and (part in {"int", "float", "str", "bool", "constrained-int"} or "[" in part)
+
+
+def _rule(details: ErrorDetails, model: type[BaseModel]) -> Iterator[str]:
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        yield f"unknown key; known are {', '.join(model.model_fields)}" if len(details["loc"]) == 1 else "unknown key"
+    elif kind == "missing":
+        yield "is needed and not given"
+    elif kind == "value_error":  # a validator's own words: they hold the value
+        yield str(details["ctx"]["error"])
+    else:
+        yield shown(details["input"])
+        yield details["msg"][0].lower() + details["msg"][1:]
+
+
+def shown(value: object) -> str:
+    """A value as a user would write it: `2,0,7` for a sequence, anything long cut."""
+    if isinstance(value, list | tuple):
+        text = ",".join(map(str, value))
+    else:
+        text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """The table in a `.toml` or `.json` file.
+
+    Raises:
+        InputError: the file is missing, unreadable, of another kind, or not what its name says.
+    """
+    readers: dict[str, Callable[[str], Any]] = {".toml": tomllib.loads, ".json": json.loads}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise InputError(f"{path}: unknown kind of file; known are {', '.join(readers)}")
+    try:
+        table = reader(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # a decoding error of either format, or of UTF-8, or a nest too deep
+        raise InputError(f"{path}: not valid {path.suffix[1:].upper()}: {str(error).splitlines()[0]}") from None
+    if not isinstance(table, dict):
+        raise InputError(f"{path}: must hold a table of keys, not a {type(table).__name__}")
+    return table
+
+
+def write_table(path: Path, table: Mapping[str, Any], comment: str = "") -> None:
+    """Write a table as TOML or JSON, by the file's suffix; keys whose value is None are left out of TOML.
+
+    Raises:
+        InputError: another suffix, or a folder that is not there.
+    """
+    writers: dict[str, Callable[[], str]] = {
+        ".toml": lambda: "".join(f"# {line}\n" for line in comment.splitlines()) + tomli_w.dumps(_without_none(table)),
+        ".json": lambda: json.dumps(table, indent=2) + "\n",
+    }
+    writer = writers.get(path.suffix.lower())
+    if writer is None:
+        raise InputError(f"{path}: unknown kind of file; known are {', '.join(writers)}")
+    write_text(path, writer())
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(item) for item in value]
+    return value
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with whole_file(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes its name only when everything is written and on the disk; else nothing is left.
+
+    Raises:
+        InputError: the folder is missing or may not be written to.
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        file = part.open("xb")
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}: {path.parent}") from None
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException as error:
+        part.unlink(missing_ok=True)
+        if isinstance(error, IsADirectoryError):
+            raise InputError(f"{path}: cannot be written: it is a folder") from None
+        raise

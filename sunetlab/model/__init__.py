@@ -1,0 +1,1 @@
+"""The network itself, as torch modules, and its weights."""

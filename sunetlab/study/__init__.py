@@ -1,0 +1,1 @@
+"""Many candidates, one question."""
