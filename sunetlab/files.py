@@ -36,13 +36,22 @@ def validate(model: type[Model], data: Mapping[str, Any], where: str = "") -> Mo
 
 
 def complaint(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first mistake that pydantic found, as `field: value: rule`, and how many there are besides."""
+    """The first mistake that pydantic found, as `field: value: rule`, and how many there are besides.
+
+    A union complains once a branch: the branch that the value got furthest into is the one that was meant.
+    """
     details = error.errors(include_url=False)
-    first = details[0]
-    field = ".".join(str(part) for part in first["loc"] if not _is_union_tag(part))
-    line = ": ".join(part for part in (field, *_rule(first, model)) if part)
+    at = _path(details[0])
+    first = max((item for item in details if _path(item)[: len(at)] == at), key=lambda item: len(_path(item)))
+    line = ": ".join(part for part in (".".join(_path(first)), *_rule(first, model)) if part)
     others = {item["loc"][:1] for item in details} - {first["loc"][:1]}
     return line + (f" (and {len(others)} more)" if others else "")
+
+
+def _path(details: ErrorDetails) -> tuple[str, ...]:
+    """Where a mistake is, in the user's own keys, each on one line."""
+    keys = (str(part) for part in details["loc"] if not _is_union_tag(part))
+    return tuple(key if key.isprintable() else repr(key) for key in keys)
 
 
 def _is_union_tag(part: str | int) -> bool:
@@ -86,7 +95,7 @@ def read_table(path: Path) -> dict[str, Any]:
         table = reader(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (IsADirectoryError, PermissionError) as error:
+    except OSError as error:  # a folder, a file where a folder should be, no permission, a name too long
         raise InputError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # a decoding error of either format, or of UTF-8, or a nest too deep
         raise InputError(f"{path}: not valid {path.suffix[1:].upper()}: {str(error).splitlines()[0]}") from None

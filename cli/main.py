@@ -1,0 +1,78 @@
+"""The `sunetlab` command: the groups of commands, and what an error looks like (one line, and an exit status)."""
+
+import errno
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from sunetlab import __version__
+from sunetlab.errors import InputError, SunetlabError
+
+from . import network, report, study, training
+
+DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="sunetlab",
+    help="Stacked U-Nets: what a design would cost, what it learns, and which one to choose.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("build")(network.build)
+app.add_typer(report.app, name="report")
+app.command("train")(training.train)
+app.command("evaluate")(training.evaluate)
+app.add_typer(study.app, name="study")
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sunetlab {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say it and stop.")]
+
+
+@app.callback()
+def _sunetlab(version: Version = False) -> None:
+    pass
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit status: 0 done, 1 failed, 2 wrong input, 130 stopped."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; its exit status."""
+    try:
+        status = typer.main.get_command(app).main(arguments, prog_name="sunetlab", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else DONE
+    except InputError as error:
+        return _told(str(error), WRONG_INPUT)
+    except SunetlabError as error:
+        return _told(str(error), FAILED)
+    except (KeyboardInterrupt, typer.Abort):
+        return _told("stopped; what has finished is kept, and the same command goes on from there", STOPPED)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            return _told("no room on the disk; what has finished is kept, and the same command goes on", FAILED)
+        return _told(str(error), FAILED)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # the parser's own complaints, whichever click Typer stands on
+            line = error.format_message()  # empty where the help was printed instead
+            return _told(line, getattr(error, "exit_code", WRONG_INPUT)) if line else WRONG_INPUT
+        raise
+
+
+def _told(line: str, status: int) -> int:
+    print("sunetlab: " + " ".join(line.split()), file=sys.stderr)  # noqa: T201
+    return status

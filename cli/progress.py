@@ -1,0 +1,150 @@
+"""Progress on standard error: bars with a rate and the time left in a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+from .output import percent
+
+if TYPE_CHECKING:
+    from sunetlab.study.definition import Candidate, StudyTask
+    from sunetlab.train.loop import Watch
+
+PAUSE = 10.0  # seconds between two lines where there is no terminal
+
+
+class _Rate(ProgressColumn):
+    """Units a second."""
+
+    def render(self, task: Task) -> Text:
+        unit = task.fields.get("unit", "")
+        return Text(f"{task.speed:,.0f} {unit}/s" if task.speed else "")
+
+
+class Screen:
+    """Bars in a terminal; lines elsewhere."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self.live = self.console.is_terminal
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            _Rate(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.live,
+        )
+
+    def __enter__(self) -> "Screen":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        self.progress.console.print(text, markup=False) if self.live else print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+    @contextmanager
+    def counting(self, what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+        """A bar for something that says how much of it is done."""
+        bar = self.progress.add_task(what, total=None, visible=False, unit=unit)
+        try:
+            yield lambda done, total: self.progress.update(bar, completed=done, total=total, visible=True)
+        finally:
+            self.progress.remove_task(bar)
+
+
+class TrainingScreen:
+    """What one training shows: a bar over all its images, a line per epoch where that is wanted."""
+
+    def __init__(self, screen: Screen, what: str, epoch_lines: bool) -> None:
+        self.screen, self.what, self.epoch_lines = screen, what, epoch_lines
+        self.bar = screen.progress.add_task(what, total=1, unit="images")
+        self.epochs = self.images = 0
+        self.told = time.monotonic()
+
+    def begin(self, epochs: int, finished: int, images: int) -> None:
+        """See `Watch`."""
+        self.epochs, self.images = epochs, images
+        self.screen.progress.reset(self.bar, total=epochs * images, completed=finished * images)
+        if finished:
+            self.screen.line(f"{self.what}: going on after epoch {finished} of {epochs}")
+
+    def step(self, images: int) -> None:
+        """See `Watch`."""
+        self.screen.progress.advance(self.bar, images)
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """See `Watch`."""
+        text = f"epoch {row['epoch']}/{self.epochs}  {figures_of(row)}"
+        self.screen.progress.update(self.bar, description=f"{self.what}  {text}")
+        late = time.monotonic() - self.told > PAUSE
+        if self.epoch_lines or (not self.screen.live and late):
+            left = (self.epochs - row["epoch"]) * row["seconds"]
+            rate = f"{row['images_per_second']:,.0f} images/s, {left:.0f} s left"
+            self.screen.line(f"{self.what}: {text}  ({rate})")
+            self.told = time.monotonic()
+
+    def end(self) -> None:
+        """Take the bar away."""
+        self.screen.progress.remove_task(self.bar)
+
+
+class StudyScreen:
+    """What a study shows: a bar over its trials, the running trial's own, a line per finished trial."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+        self.bars: dict[str, Any] = {}
+
+    @contextmanager
+    def opening(self, task: "StudyTask") -> Iterator[Callable[[int, int], None]]:
+        """See `StudyWatch`."""
+        with self.screen.counting(f"{task.task}: reading {task.data.source}", "images") as progress:
+            yield progress
+
+    @contextmanager
+    def trial(self, task: "StudyTask", candidate: "Candidate", number: int, total: int) -> Iterator["Watch"]:
+        """See `StudyWatch`."""
+        if task.task not in self.bars:
+            self.bars[task.task] = self.screen.progress.add_task(task.task, total=total, unit="trials")
+        self.screen.progress.update(self.bars[task.task], completed=number - 1, total=total)
+        watch = TrainingScreen(self.screen, f"  {name_of(candidate)}", epoch_lines=False)
+        self.position = f"{number}/{total}"
+        try:
+            yield watch
+        finally:
+            watch.end()
+
+    def told(self, task: "StudyTask", candidate: "Candidate", outcome: dict[str, Any]) -> None:
+        """See `StudyWatch`."""
+        self.screen.progress.advance(self.bars[task.task])
+        if "reason" in outcome:
+            found = f"failed: {outcome['reason']}: {outcome['detail']}"
+        else:
+            found = f"{outcome['objective']} {percent(outcome['value'])}  in {outcome['seconds']:.1f} s"
+        self.screen.line(f"{task.task} {self.position}  {name_of(candidate)}  {found}")
+
+
+def name_of(candidate: "Candidate") -> str:
+    """A candidate by the levels of its factors and its seed."""
+    return "  ".join(f"{name} {value}" for name, value in candidate.params.items())
+
+
+def figures_of(row: dict[str, Any]) -> str:
+    """The figures of an epoch that a person follows."""
+    objective = "accuracy" if "val_accuracy" in row else "miou"
+    return f"loss {row['train_loss']:.3f}  {objective} {percent(row[f'val_{objective}'])}"

@@ -1,0 +1,226 @@
+"""`sunetlab study`: many candidates, one question."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sunetlab import InputError
+
+from .output import Json, note, percent, print_json, print_table, say, short
+from .training import Device
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sunetlab.study.definition import Study
+
+app = typer.Typer(help="Many candidates, one question.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, its .toml file, or its folder.")]
+Out = Annotated[Path | None, typer.Option(help="The study's folder; by default runs/NAME.", show_default=False)]
+
+
+@app.command("list")
+def list_studies(as_json: Json = False) -> None:
+    """The studies that come with sunetlab."""
+    from sunetlab.study.definition import Study, shipped
+
+    studies = [Study.load(path) for path in shipped().values()]
+    if as_json:
+        print_json({study.name: study.question for study in studies})
+        return
+    print_table(["study", "tasks", "question"], [[s.name, ", ".join(_tasks(s)), s.question] for s in studies])
+
+
+@app.command()
+def show(study: Name, as_json: Json = False) -> None:
+    """What a study would run: its question, its factors, its candidates and what each costs."""
+    from sunetlab.analysis.cost import analyze
+
+    asked = _load(study)
+    if as_json:
+        print_json(asked.model_dump(mode="json"))
+        return
+    say(asked.question)
+    for task in asked.tasks:
+        designs = asked.make_designs(task, classes=10, size=task.data.size)
+        say()
+        seeds = f"{len(asked.seeds)} seed{'s' if len(asked.seeds) > 1 else ''}"
+        say(f"{task.task} on {task.data.source}: {len(designs)} designs x {seeds}, {task.recipe.epochs} epochs each")
+        rows = []
+        for design in designs:
+            report = analyze(design.spec, task.data.size)
+            rows.append([*map(str, design.levels.values()), report.params, short(report.macs)])
+        print_table([*asked.factors, "params", "MACs"], rows)
+
+
+@app.command()
+def run(
+    study: Name,
+    out: Out = None,
+    trials: Annotated[
+        int | None, typer.Option(min=0, help="Stop after so many; the same command goes on.", show_default=False)
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Train every candidate of a study; the same command again goes on where it stopped."""
+    from sunetlab.study.runner import run_study
+
+    from .progress import Screen, StudyScreen
+
+    asked = _load(study)
+    folder = _folder(study, asked, out)
+    with Screen() as screen:
+        run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen))
+    _conclude(asked, folder)
+
+
+@app.command()
+def status(study: Name, as_json: Json = False) -> None:
+    """How far a study is: finished, failed by reason, waiting; every trial with --json."""
+    from sunetlab.study import results
+
+    folder = _existing(study)
+    asked = results.load_study(folder)
+    table = results.trials(asked, folder)
+    if as_json:
+        print_json({"study": asked.name, "trials": _records(table)})
+        return
+    say(f"{asked.name}: {asked.question}")
+    say()
+    counts = Counter(zip(table["task"], table["state"], table["reason"], strict=True))
+    print_table(["task", "state", "reason", "trials"], [[*key, count] for key, count in counts.items()])
+    _print_arms(asked, table)
+
+
+@app.command()
+def report(study: Name) -> None:
+    """Write the study's results page, one file that opens without a network."""
+    from sunetlab.study.report import write_report
+
+    from sunetlab.study.results import load_study
+
+    folder = _existing(study)
+    say(str(write_report(load_study(folder), folder, _command(folder))))
+
+
+@app.command()
+def export(
+    study: Name,
+    out: Annotated[Path, typer.Option(help="The folder to make.", show_default=False)],
+    task: Annotated[str | None, typer.Option(help="Needed where the study has several.", show_default=False)] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(metavar="BOUNDS", help='The best that keeps these: "params<=2M, macs<1G".', show_default=False),
+    ] = None,
+) -> None:
+    """Write the chosen configuration and its weights: the best, or the best within bounds."""
+    from sunetlab.study.results import load_study
+
+    folder = _existing(study)
+    asked = load_study(folder)
+    names = _tasks(asked)
+    if task is None and len(names) > 1:
+        raise InputError(f"--task: the study has several tasks; give one of {', '.join(names)}")
+    if task is not None and task not in names:
+        raise InputError(f"--task: {task!r}: the study has {', '.join(names)}")
+    arm = _export(asked, folder, task or names[0], where, out)
+    factors = "  ".join(f"{name} {arm[name]}" for name in asked.factors)
+    say(f"{out}: {factors}  {short(arm['params'])} parameters  {percent(arm['value'])}")
+
+
+def _conclude(asked: "Study", folder: Path) -> None:
+    """The end of a run: table, best configurations, results page."""
+    from sunetlab.study.report import write_report
+
+    from sunetlab.study import results
+
+    table = results.trials(asked, folder)
+    _print_arms(asked, table)
+    finished = set(table.loc[table["state"] == "finished", "task"])
+    for task in _tasks(asked):
+        if task in finished:
+            out = folder / "best" / task
+            _export(asked, folder, task, None, out)
+            say(f"best for {task:<15} {out}")
+    say(f"results page             {write_report(asked, folder, _command(folder))}")
+    waiting = int((table["state"] == "waiting").sum())
+    if waiting:
+        note(f"{waiting} trials are left; the same command goes on")
+
+
+def _print_arms(asked: "Study", table: "pd.DataFrame") -> None:
+    from sunetlab.study.results import arms
+
+    found = arms(table, asked)
+    for task in _tasks(asked):
+        rows = [
+            [
+                *(str(arm[name]) for name in asked.factors),
+                int(arm["params"]),
+                short(arm["macs"]),
+                percent(arm["value"]),
+                f"±{percent(arm['spread'])}" if arm["spread"] == arm["spread"] else "",
+                int(arm["seeds"]),
+                f"{arm['seconds']:.1f}",
+                arm["design"],
+            ]
+            for arm in found[found["task"] == task].to_dict("records")
+        ]
+        if rows:
+            say()
+            objective = {"classification": "accuracy", "segmentation": "mIoU"}[task]
+            say(f"{task}, validation {objective}, the best first")
+            print_table([*asked.factors, "params", "MACs", objective, "spread", "seeds", "seconds", "design"], rows)
+    say()
+
+
+def _export(asked: "Study", folder: Path, task: str, where: str | None, out: Path) -> dict[str, Any]:
+    from sunetlab.study.export import export_run
+    from sunetlab.study.results import choose
+
+    path, arm = choose(asked, folder, task, where)
+    export_run(path, out, {"study": asked.name, "question": asked.question, "where": where, **arm})
+    return arm
+
+
+def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
+    records = table.to_dict("records")
+    return [{str(k): None if v != v else v for k, v in record.items()} for record in records]
+
+
+def _tasks(asked: "Study") -> list[str]:
+    return [task.task for task in asked.tasks]
+
+
+def _load(name: str) -> "Study":
+    """The study called so, in a file, or in a folder where it ran."""
+    from sunetlab.study.definition import Study, find
+    from sunetlab.study.results import load_study
+
+    return load_study(Path(name)) if Path(name).is_dir() else Study.load(find(name))
+
+
+def _folder(name: str, asked: "Study", out: Path | None) -> Path:
+    return out or (Path(name) if Path(name).is_dir() else Path("runs") / asked.name)
+
+
+def _existing(name: str) -> Path:
+    """The folder of a study that ran, by the folder, the study's name or its file."""
+    if Path(name).is_dir():
+        return Path(name)
+    folder = Path("runs") / Path(name).stem
+    if not folder.is_dir():
+        raise InputError(f"study: {name!r}: has not run here: there is no folder {folder}; give the study's folder")
+    return folder
+
+
+def _command(folder: Path) -> str:
+    """The command that made this, or would make it again."""
+    import shlex
+
+    given = sys.argv[1:]
+    return shlex.join(["sunetlab", *given]) if given[:2] == ["study", "run"] else f"sunetlab study run {folder}"

@@ -1,0 +1,118 @@
+"""`sunetlab train` and `sunetlab evaluate`: one network."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sunetlab import InputError, SUNetSpec
+
+from .network import input_size, takes_network
+from .output import Json, note, percent, print_json, print_table, say, sides
+
+Data = Annotated[str, typer.Option("--data", metavar="SOURCE", help="scenes, or folder:PATH.", show_default=False)]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many images of this split.", show_default=False)]
+
+
+@takes_network
+def train(
+    spec: SUNetSpec,
+    words: dict[str, Any],
+    data: Data,
+    recipe: Annotated[str, typer.Option(help="A recipe's name, or a .toml file.")] = "quick",
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder; by default runs/ID-sSEED.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    size: Annotated[str | None, typer.Option(metavar="HxW", help="Bring every image to this size.")] = None,
+    train_images: Limit = None,
+    val_images: Limit = None,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.", show_default=False)] = None,
+    lr: Annotated[float | None, typer.Option(help="Instead of the recipe's.", show_default=False)] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.", show_default=False)] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train one network; the same command again goes on where it stopped."""
+    from sunetlab.files import validate
+    from sunetlab.train.data import DataConfig, open_data
+    from sunetlab.train.loop import train as train_run
+    from sunetlab.train.recipe import Recipe
+    from sunetlab.train.run import Run
+
+    from .progress import Screen, TrainingScreen
+
+    changes = {"epochs": epochs, "lr": lr, "batch_size": batch_size}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    chosen = validate(Recipe, Recipe.load(recipe).model_dump() | changes, "recipe")
+    config = validate(
+        DataConfig,
+        {"source": data, "task": spec.task, "size": input_size(size), "train": train_images, "val": val_images},
+        "--data",
+    )
+    with Screen() as screen:
+        with screen.counting(f"reading {data}", "images") as progress:
+            source = open_data(config, progress)
+            for split in ("train", "val"):
+                source.split(split, progress)
+        classes = len(source.classes)
+        if words.get("num_classes", classes) != classes:
+            raise InputError(f"--classes: {words['num_classes']}: {data} has {classes} classes")
+        run = Run(spec=spec.replace(num_classes=classes), recipe=chosen, data=config, seed=seed)
+        folder = out or Path("runs") / f"{run.spec.id}-s{seed}"
+        watch = TrainingScreen(screen, run.spec.id, epoch_lines=True)
+        result = train_run(run, source, folder, device, watch)
+    if as_json:
+        print_json(result | {"folder": str(folder)})
+    else:
+        best = result["best"]
+        found = f"{result['objective']} {percent(result['value'])} at epoch {best['epoch']} of {run.recipe.epochs}"
+        say(f"{found}, in {result['seconds']:.1f} s; the run is in {folder}")
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, or of an exported configuration.")],
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="SOURCE", help="By default the run's own.", show_default=False)
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """A trained network's figures on a split: the whole, and class by class."""
+    from sunetlab.files import validate
+    from sunetlab.train.data import DataConfig, open_data
+    from sunetlab.train.evaluate import evaluate as evaluate_on
+    from sunetlab.train.evaluate import per_class
+    from sunetlab.train.loop import pick_device
+    from sunetlab.train.run import load_model
+
+    from .progress import Screen
+
+    model, made = load_model(run)
+    config = made.data
+    if data is not None:
+        changed = config.model_dump() | {"source": data, "train": None, "val": None, "test": None}
+        config = validate(DataConfig, changed, "--data")
+    with Screen() as screen, screen.counting(f"reading {config.source}", "images") as progress:
+        source = open_data(config, progress)
+        images = source.split(split, progress)
+    if len(source.classes) != made.spec.num_classes:
+        raise InputError(
+            f"--data: {config.source} has {len(source.classes)} classes; the network {made.spec.num_classes}"
+        )
+    target = pick_device(device)
+    found = evaluate_on(model.to(target), images, target, made.recipe.batch_size)
+    by_class = dict(zip(source.classes, per_class(found.confusion, made.spec.task), strict=True))
+    if as_json:
+        clean = {name: None if value != value else value for name, value in by_class.items()}
+        more = {"split": split, "images": len(images), "by_class": clean, "confusion": found.confusion.tolist()}
+        print_json(found.figures | more)
+        return
+    note(f"{len(images):,} images of {split}, {config.source}, {sides(source.size)}")
+    for name, value in found.figures.items():
+        say(f"{name:<16}{value:.4f}" if name == "loss" else f"{name:<16}{percent(value, 2)}")
+    say()
+    what = "IoU" if made.spec.task == "segmentation" else "accuracy"
+    print_table(["class", what], [[name, percent(value, 1) or "absent"] for name, value in by_class.items()])

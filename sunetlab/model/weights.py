@@ -1,0 +1,40 @@
+"""Weights as safetensors: whole files, every tensor checked by name and shape."""
+
+from pathlib import Path
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import nn
+
+from sunetlab.errors import InputError
+from sunetlab.files import whole_file
+from sunetlab.model.sunet import SUNet
+
+
+def save_weights(model: SUNet, path: Path) -> None:
+    """Write every parameter and buffer of `model`, and its spec's id, as safetensors."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with whole_file(path) as file:
+        file.write(safetensors.torch.save(tensors, metadata={"spec": model.spec.id}))
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Fill `model` from a safetensors file.
+
+    Raises:
+        InputError: the file is missing or damaged, or a tensor is missing, left over or of another shape.
+    """
+    try:
+        tensors = safetensors.torch.load_file(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a readable safetensors file: {str(error).splitlines()[0]}") from None
+    wanted = model.state_dict()
+    for name in sorted(wanted.keys() ^ tensors.keys()):
+        raise InputError(f"{path}: tensor {name} is {'missing' if name in wanted else 'not in the network'}")
+    for name, tensor in tensors.items():
+        if tensor.shape != wanted[name].shape:
+            shapes = f"{tuple(tensor.shape)}, but the network has {tuple(wanted[name].shape)}"
+            raise InputError(f"{path}: tensor {name} has shape {shapes}")
+    model.load_state_dict(tensors)

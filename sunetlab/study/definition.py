@@ -1,0 +1,154 @@
+"""A study's TOML file → a validated study: the question, what varies, what is shared, how candidates are trained.
+
+question = "…"
+seeds = [0, 1]                    every design is trained once with each
+where = "params<=2M"              designs that cost more are left out
+sampler = "grid"                  all designs, or "random": `designs` of them, drawn by `sampler_seed`
+[network]                         what all designs share, in the words of `sunetlab build`
+[factors]                         word = [level, level, …]; every combination is a design
+[[tasks]]                         one or more: task, recipe (a table; `base` names one to start from), data
+"""
+
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sunetlab.errors import InputError
+from sunetlab.files import read_table, validate, write_table
+from sunetlab.space.space import Design, draw, make_space
+from sunetlab.spec import Task
+from sunetlab.train.data import DataConfig, DataSource
+from sunetlab.train.recipe import Recipe
+from sunetlab.train.run import Run
+
+
+class StudyTask(BaseModel):
+    """What the candidates are trained for: a task, its data, the recipe that they share."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: Task
+    data: DataConfig
+    recipe: Recipe
+
+
+class Study(BaseModel):
+    """A study, complete: see the module's text for its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+    question: Annotated[str, Field(min_length=1)]
+    tasks: Annotated[tuple[StudyTask, ...], Field(min_length=1)]
+    network: dict[str, Any] = {}
+    factors: Annotated[dict[str, list[Any]], Field(min_length=1)]
+    seeds: Annotated[tuple[Annotated[int, Field(strict=True, ge=0, lt=2**31)], ...], Field(min_length=1)] = (0,)
+    where: str | None = None
+    sampler: Literal["grid", "random"] = "grid"
+    designs: Annotated[int, Field(ge=1)] | None = None
+    sampler_seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        names = [task.task for task in self.tasks]
+        if len(set(names)) < len(names):
+            raise ValueError(f"tasks: {', '.join(names)}: a task stands twice")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: {', '.join(map(str, self.seeds))}: a seed stands twice")
+        if (self.sampler == "random") != (self.designs is not None):
+            raise ValueError(f"designs: {self.designs}: goes with sampler random, and only with it")
+        for word in {"task", "num_classes"} & {*self.network, *self.factors}:
+            raise ValueError(f"network: {word}: follows from the tasks and their data; leave it out")
+        return self
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The study in a TOML file; it is called after the file.
+
+        Raises:
+            InputError: naming the file, the key, the value and the rule.
+        """
+        table = read_table(path)
+        tasks = table.get("tasks")
+        if isinstance(tasks, list):
+            table["tasks"] = [_resolved(task, f"{path}: tasks.{i}") for i, task in enumerate(tasks)]
+        study = validate(cls, {"name": path.stem, **table}, str(path))
+        for task in study.tasks:  # every mistake in the space is found before anything is made
+            try:
+                study.make_designs(task, classes=2, size=task.data.size)
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from None
+        return study
+
+    def save(self, path: Path) -> None:
+        """Write the study with nothing left to a default."""
+        write_table(path, self.model_dump(mode="json"))
+
+    def make_designs(self, task: StudyTask, classes: int, size: tuple[int, int] | None) -> tuple[Design, ...]:
+        """The designs of a task's candidates, for its number of classes and its images' size.
+
+        Raises:
+            InputError: no design is left.
+        """
+        network = {**self.network, "task": task.task, "num_classes": classes}
+        designs = make_space(network, self.factors, size, self.where).designs
+        return designs if self.designs is None else draw(designs, self.designs, self.sampler_seed)
+
+    def candidates(self, task: StudyTask, data: DataSource) -> tuple["Candidate", ...]:
+        """Every design of a task with every seed; a seed's designs stand together, so that early answers are fair."""
+        designs = self.make_designs(task, len(data.classes), data.size)
+        return tuple(
+            Candidate(design, Run(spec=design.spec, recipe=task.recipe, data=task.data, seed=seed))
+            for seed in self.seeds
+            for design in designs
+        )
+
+
+class Candidate(NamedTuple):
+    """One design with one seed: what one trial trains."""
+
+    design: Design
+    run: Run
+
+    @property
+    def folder(self) -> str:
+        """The name of its run's folder."""
+        return f"{self.design.spec.id}-s{self.run.seed}"
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What Optuna knows it by: the levels of the factors, and the seed."""
+        return {**self.design.levels, "seed": self.run.seed}
+
+
+def shipped() -> dict[str, Path]:
+    """The studies that come with sunetlab, by name."""
+    folder = Path(str(resources.files("sunetlab.studies")))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def find(name: str) -> Path:
+    """The file of a study by its name or path.
+
+    Raises:
+        InputError: neither; the line lists the names.
+    """
+    if name in shipped():
+        return shipped()[name]
+    if Path(name).suffix != ".toml":
+        raise InputError(f"study: {name!r}: no such study; known are {', '.join(shipped())}, or a .toml file")
+    return Path(name)
+
+
+def _resolved(task: Any, where: str) -> Any:
+    """A task's table with its recipe and its data's task written out."""
+    if not isinstance(task, dict):
+        raise InputError(f"{where}: must be a table")
+    recipe, data = task.get("recipe", {}), task.get("data", {})
+    if isinstance(recipe, str):
+        recipe = {"base": recipe}
+    if not isinstance(recipe, dict) or not isinstance(data, dict):
+        raise InputError(f"{where}: recipe and data must be tables")
+    return {**task, "recipe": Recipe.resolve(recipe, f"{where}.recipe"), "data": {"task": task.get("task"), **data}}

@@ -1,0 +1,47 @@
+"""A chosen run → a folder to take away: the network as TOML and JSON, its weights, how it was made."""
+
+import json
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sunetlab.errors import InputError
+from sunetlab.files import write_table
+from sunetlab.train.run import DATA, RESULT, RUN, SPEC, WEIGHTS, Run
+
+CHOICE = "choice.json"
+
+
+def export_run(run: Path, out: Path, choice: Mapping[str, Any]) -> None:
+    """Copy what `run` found into `out`: spec.toml, spec.json, weights.safetensors, run.toml, result.json, choice.json.
+
+    The folder appears whole or not at all; an earlier export there is replaced.
+
+    Args:
+        run: the folder of a finished run.
+        out: the folder to make.
+        choice: why this one: the study, the bounds, the figures.
+
+    Raises:
+        InputError: `out` holds something that is no export, or cannot be made.
+    """
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / CHOICE).exists())):
+        raise InputError(f"{out}: is there already and is no earlier export; choose another --out")
+    part = out.with_name(f".{out.name}.{uuid.uuid4().hex}.part")
+    try:
+        part.mkdir(parents=True)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise InputError(f"{out}: cannot be made: {error.strerror}") from None
+    try:
+        for name in (SPEC, RUN, DATA, WEIGHTS, RESULT):
+            shutil.copyfile(run / name, part / name)
+        Run.load(run).spec.save(part / "spec.json")
+        write_table(part / CHOICE, json.loads(json.dumps(choice, default=str)))
+        if out.exists():
+            shutil.rmtree(out)
+        part.rename(out)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise

@@ -1,0 +1,145 @@
+"""A study's folder → tables: one row per candidate, one row per design, the design to choose."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+from optuna.trial import FrozenTrial, TrialState
+
+from sunetlab.analysis.cost import analyze
+from sunetlab.errors import InputError, SunetlabError
+from sunetlab.space.space import quantities
+from sunetlab.space.where import parse_where
+from sunetlab.study.definition import Study
+from sunetlab.study.runner import DATABASE, STUDY, TRIALS, database_errors, is_open, planned, reason_of
+from sunetlab.train.run import Run, read_result
+
+STATES = {
+    TrialState.COMPLETE: "finished",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+    TrialState.PRUNED: "pruned",
+}
+
+
+def load_study(folder: Path) -> Study:
+    """The study that a folder holds.
+
+    Raises:
+        InputError: it holds none.
+    """
+    if not (folder / STUDY).is_file():
+        raise InputError(f"{folder}: not the folder of a study: it has no {STUDY}")
+    return Study.load(folder / STUDY)
+
+
+def trials(study: Study, folder: Path) -> pd.DataFrame:
+    """One row per candidate that was put in line: its last trial, but for interruptions that were made good.
+
+    Columns: task, design (the spec's id), one per factor, seed, state, reason, value (in [0, 1]; nan where there is
+    none), params, macs (of one image), seconds, folder.
+    """
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for task in study.tasks:
+        for trial in _trials_of(study, task.task, folder):
+            row = _row(task.task, trial)
+            key = (task.task, row["folder"])
+            if key not in rows or not is_open(trial):
+                rows[key] = row
+    columns = [
+        "task",
+        "design",
+        *study.factors,
+        "seed",
+        "state",
+        "reason",
+        "value",
+        "params",
+        "macs",
+        "seconds",
+        "folder",
+    ]
+    return pd.DataFrame(list(rows.values()), columns=columns)
+
+
+def arms(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """One row per design of a task, the best first: mean and spread of its finished trials' values.
+
+    Columns: task, design, one per factor, params, macs, seeds (finished), value (their mean), spread (their standard
+    deviation; nan for one), seconds (their mean).
+    """
+    finished = table[table["state"] == "finished"]
+    groups = finished.groupby(["task", "design", *study.factors], sort=False, dropna=False)
+    found = groups.agg(
+        params=("params", "first"),
+        macs=("macs", "first"),
+        seeds=("value", "count"),
+        mean=("value", "mean"),
+        spread=("value", "std"),
+        seconds=("seconds", "mean"),
+    )
+    order = {task.task: index for index, task in enumerate(study.tasks)}
+    found = found.rename(columns={"mean": "value"}).reset_index()
+    return found.sort_values(
+        ["task", "value"], ascending=[True, False], kind="stable", key=lambda c: c.map(order) if c.name == "task" else c
+    ).reset_index(drop=True)
+
+
+def choose(study: Study, folder: Path, task: str, where: str | None = None) -> tuple[Path, dict[str, Any]]:
+    """The best finished design of a task that keeps `where`: the folder of its best run, and its row of `arms`.
+
+    The best has the highest mean over its seeds; the run is its highest seed's.
+
+    Raises:
+        InputError: no finished design keeps the bounds.
+    """
+    table = trials(study, folder)
+    candidates = arms(table, study)
+    candidates = candidates[candidates["task"] == task]
+    for _, arm in candidates.iterrows():
+        runs = table[(table["task"] == task) & (table["design"] == arm["design"]) & (table["state"] == "finished")]
+        path = folder / TRIALS / task / str(runs.loc[runs["value"].idxmax(), "folder"])
+        if where is None or _keeps(path, where):
+            return path, {str(name): value for name, value in arm.items()}
+    if candidates.empty:
+        raise SunetlabError(f"{folder}: no trial of {task} has finished")
+    raise InputError(f"where: {where}: none of {len(candidates)} finished designs of {task} keeps it")
+
+
+def _keeps(path: Path, where: str) -> bool:
+    result = read_result(path) or {}
+    found = quantities(analyze(Run.load(path).spec, tuple(result["size"])))
+    return parse_where(where, tuple(found)).holds(found)
+
+
+def _trials_of(study: Study, task: str, folder: Path) -> list[FrozenTrial]:
+    path = folder / DATABASE
+    if not path.exists():
+        return []
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with database_errors(folder):
+        name = f"{study.name}-{task}"
+        storage = f"sqlite:///{path}"
+        if name not in optuna.get_all_study_names(storage):
+            return []
+        return optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
+
+
+def _row(task: str, trial: FrozenTrial) -> dict[str, Any]:
+    attrs = trial.user_attrs
+    finished = trial.state == TrialState.COMPLETE
+    return {
+        "task": task,
+        "design": str(attrs.get("folder", "")).rpartition("-s")[0],
+        **planned(trial),
+        "state": STATES[trial.state],
+        "reason": reason_of(trial) if trial.state == TrialState.FAIL else "",
+        "value": trial.value if finished else math.nan,
+        "params": attrs.get("params"),
+        "macs": attrs.get("macs"),
+        "seconds": attrs.get("seconds", math.nan),
+        "folder": attrs.get("folder", ""),
+    }

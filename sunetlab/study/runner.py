@@ -1,0 +1,257 @@
+"""Run a study: Optuna keeps who is waiting, running and finished; each trial's folder keeps what it found.
+
+The study's folder:
+    study.toml             the study, complete
+    optuna.db              one Optuna study per task (SQLite)
+    trials/TASK/ID-sSEED/  one run per candidate
+    .lock                  held while somebody works here
+
+Whatever is killed leaves at most one trial that Optuna calls running. Whoever takes the lock next marks it as
+interrupted and puts the candidate in line again; its run goes on after its last finished epoch, and a run that had
+finished without Optuna hearing of it is told, not trained.
+"""
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Protocol
+
+import optuna
+import torch
+from filelock import FileLock, Timeout
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from sunetlab.errors import InputError, SunetlabError
+from sunetlab.study.definition import Candidate, Study, StudyTask
+from sunetlab.train.data import DataSource, open_data
+from sunetlab.train.loop import NotFiniteError, Silent, Watch, train
+
+STUDY, DATABASE, TRIALS, LOCK = "study.toml", "optuna.db", "trials", ".lock"
+INTERRUPTED = "interrupted"  # a failed trial without a reason: killed before it could give one
+RECORDED = {
+    "reason",
+    "detail",
+    "params",
+    "macs",
+    "seconds",
+}  # of a trial's outcome, in the database; all is in its folder
+
+
+class StudyWatch(Protocol):
+    """What a study tells while it works."""
+
+    def opening(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:
+        """Around the reading of a task's data; the context gives what is called with (done, total)."""
+
+    def trial(self, task: StudyTask, candidate: Candidate, number: int, total: int) -> AbstractContextManager[Watch]:
+        """Around a trial: the `number`th of `total`; the context gives what its training tells."""
+
+    def told(self, task: StudyTask, candidate: Candidate, outcome: dict[str, Any]) -> None:
+        """After a trial: its result, or {"reason": …} where it failed."""
+
+
+class SilentStudy:
+    """A watch that tells nobody."""
+
+    def opening(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:  # noqa: ARG002
+        """Nothing."""
+        return nullcontext(lambda done, total: None)  # noqa: ARG005
+
+    def trial(self, task: StudyTask, candidate: Candidate, number: int, total: int) -> AbstractContextManager[Watch]:  # noqa: ARG002
+        """Nothing."""
+        return nullcontext(Silent())
+
+    def told(self, task: StudyTask, candidate: Candidate, outcome: dict[str, Any]) -> None:
+        """Nothing."""
+
+
+def open_folder(study: Study, folder: Path) -> None:
+    """Make `folder` this study's, or find that it already is.
+
+    Raises:
+        InputError: it holds a study that differs, or something else.
+    """
+    path = folder / STUDY
+    if path.exists():
+        there = Study.load(path)
+        changed = [name for name in Study.model_fields if getattr(there, name) != getattr(study, name)]
+        if changed:
+            raise InputError(
+                f"{folder}: holds a study called {there.name} with other {', '.join(changed)}; choose another --out, "
+                "or restore the study's file"
+            )
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise InputError(f"{folder}: cannot be made: {error.strerror}") from None
+    if any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        raise InputError(f"{folder}: is not empty and holds no study; choose another --out")
+    study.save(path)
+
+
+def run_study(
+    study: Study,
+    folder: Path,
+    device: str = "auto",
+    most: int | None = None,
+    retry_failed: bool = False,
+    watch: StudyWatch | None = None,
+) -> None:
+    """Train every candidate of `study` that `folder` does not have yet.
+
+    Args:
+        study: what to run.
+        folder: the study's own; made where missing, gone on with where it holds this study.
+        device: where to train.
+        most: stop after so many trials; None goes on to the end.
+        retry_failed: run failed trials again, once.
+        watch: is told of everything.
+
+    Raises:
+        InputError: the folder holds another study, or the data are wrong.
+        SunetlabError: the database is damaged, or somebody else is at work in the folder.
+    """
+    watch = watch or SilentStudy()
+    open_folder(study, folder)
+    with _lock(folder):
+        queues = [_Queue(study, task, _open(task, watch), folder) for task in study.tasks]
+        for queue in queues:
+            queue.fill(retry_failed)
+        done = 0
+        for queue in queues:
+            while (most is None or done < most) and queue.work(device, watch):
+                done += 1
+
+
+def _open(task: StudyTask, watch: StudyWatch) -> DataSource:
+    """A task's data, read as far as training will need them: what is wrong with them is said before it starts."""
+    with watch.opening(task) as progress:
+        data = open_data(task.data, progress)
+        for split in ("train", "val"):
+            data.split(split, progress)
+        return data
+
+
+class _Queue:
+    """A task's candidates in line, in its Optuna study."""
+
+    def __init__(self, study: Study, task: StudyTask, data: DataSource, folder: Path) -> None:
+        self.task, self.data = task, data
+        self.folder = folder / TRIALS / task.task
+        self.candidates = study.candidates(task, data)
+        self.by_params = {_key(candidate.params): candidate for candidate in self.candidates}
+        self.optuna = open_optuna(study, task.task, folder)
+        self.distributions: dict[str, BaseDistribution] = {
+            name: CategoricalDistribution(list(dict.fromkeys(candidate.params[name] for candidate in self.candidates)))
+            for name in self.candidates[0].params
+        }
+
+    def fill(self, retry_failed: bool) -> None:
+        """Put every candidate in line that has neither finished nor failed nor waits already."""
+        with database_errors(self.folder.parent.parent):
+            owed = dict(self.by_params)
+            for trial in self.optuna.get_trials(deepcopy=False):
+                if trial.state == TrialState.RUNNING:  # the lock is ours: whoever ran it is gone
+                    self.optuna.tell(trial.number, state=TrialState.FAIL)
+                elif not is_open(trial, retry_failed):
+                    owed.pop(_key(planned(trial)), None)
+            for candidate in owed.values():
+                self.optuna.enqueue_trial(candidate.params, user_attrs={"folder": candidate.folder})
+
+    def work(self, device: str, watch: StudyWatch) -> bool:
+        """Run the next candidate in line; False where nobody waits."""
+        with database_errors(self.folder.parent.parent):
+            waiting = self.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+            if not waiting:
+                return False
+            trial = self.optuna.ask(self.distributions)
+            candidate = self.by_params[_key(trial.params)]
+            number = len(self.candidates) - len(waiting) + 1
+        with watch.trial(self.task, candidate, number, len(self.candidates)) as told:
+            outcome = attempt(candidate, self.data, self.folder / candidate.folder, device, told)
+        with database_errors(self.folder.parent.parent):
+            for name in RECORDED & outcome.keys():
+                trial.set_user_attr(name, outcome[name])
+            if "reason" in outcome:
+                self.optuna.tell(trial, state=TrialState.FAIL)
+            else:
+                self.optuna.tell(trial, outcome["value"])
+        watch.told(self.task, candidate, outcome)
+        return True
+
+
+def attempt(candidate: Candidate, data: DataSource, folder: Path, device: str, watch: Watch) -> dict[str, Any]:
+    """Train a candidate; its result, or why there is none. A full disk is nobody's result and goes through."""
+    try:
+        return train(candidate.run, data, folder, device, watch)
+    except NotFiniteError as error:
+        return {"reason": "not finite", "detail": str(error)}
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        return {"reason": "out of memory", "detail": str(error).splitlines()[0] if str(error) else "MemoryError"}
+    except OSError:
+        raise
+    except Exception as error:
+        return {"reason": "error", "detail": f"{type(error).__name__}: {error}".splitlines()[0]}
+    finally:
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def open_optuna(study: Study, task: str, folder: Path) -> optuna.Study:
+    """The Optuna study of one task of `study`, in the folder's database; made where missing."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with database_errors(folder):
+        return optuna.create_study(
+            storage=f"sqlite:///{folder / DATABASE}",
+            study_name=f"{study.name}-{task}",
+            direction="maximize",
+            sampler=optuna.samplers.RandomSampler(seed=0),  # every trial is planned; nothing is left to sample
+            load_if_exists=True,
+        )
+
+
+def reason_of(trial: FrozenTrial) -> str:
+    """Why a failed trial failed."""
+    return str(trial.user_attrs.get("reason", INTERRUPTED))
+
+
+def is_open(trial: FrozenTrial, retry_failed: bool = False) -> bool:
+    """Whether a trial that Optuna has leaves its candidate still to be run."""
+    return trial.state == TrialState.FAIL and (retry_failed or reason_of(trial) == INTERRUPTED)
+
+
+def planned(trial: FrozenTrial) -> dict[str, Any]:
+    """A trial's parameters, also where it still waits for them."""
+    return trial.params or trial.system_attrs.get("fixed_params", {})
+
+
+@contextmanager
+def database_errors(folder: Path) -> Iterator[None]:
+    """What a database may say, as one line."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        kept = f"finished runs are safe in {folder / TRIALS}"
+        if "full" in cause:
+            raise SunetlabError(f"{folder / DATABASE}: no room on the disk; {kept}") from None
+        advice = f"move it away and run the study again: {kept} and are not trained twice"
+        raise SunetlabError(f"{folder / DATABASE}: cannot be used: {cause}; {advice}") from None
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise SunetlabError(f"{folder}: somebody else is running this study here") from None
+
+
+def _key(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(params.items()))

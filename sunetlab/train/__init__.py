@@ -1,0 +1,1 @@
+"""One candidate, one recipe, one result."""

@@ -1,0 +1,274 @@
+"""Train one network: one loop for both tasks, resumable after any epoch to the very same weights.
+
+Nothing random outlives an epoch: the order of the images and their augmentation are drawn from the run's seed and
+the epoch's number, so a checkpoint needs the network, the optimiser and a counter, and nothing else.
+"""
+
+import json
+import math
+import platform
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from sunetlab import __version__
+from sunetlab.analysis.cost import analyze
+from sunetlab.errors import InputError, SunetlabError
+from sunetlab.files import whole_file, write_table, write_text
+from sunetlab.model.sunet import SUNet
+from sunetlab.model.weights import save_weights
+from sunetlab.train.augment import augment
+from sunetlab.train.data.source import DataSource, Split
+from sunetlab.train.evaluate import OBJECTIVE, counted, evaluate, loss_sum
+from sunetlab.train.recipe import Recipe
+from sunetlab.train.run import DATA, LAST, LOG, RESULT, WEIGHTS, Run, read_result
+
+CHECK_EVERY = 50  # steps between looks at a GPU's losses: each look waits for the device
+
+
+class NotFiniteError(SunetlabError):
+    """The loss became infinite or not a number."""
+
+
+class Watch(Protocol):
+    """What a training run tells while it works."""
+
+    def begin(self, epochs: int, finished: int, images: int) -> None:
+        """Before the first step: epochs in all, epochs found finished, images in an epoch."""
+
+    def step(self, images: int) -> None:
+        """After every step: images that it took."""
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """After every epoch: its row of the log."""
+
+
+class Silent:
+    """A watch that tells nobody."""
+
+    def begin(self, epochs: int, finished: int, images: int) -> None:
+        """Nothing."""
+
+    def step(self, images: int) -> None:
+        """Nothing."""
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """Nothing."""
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device called `name`; "auto" is the GPU where there is one.
+
+    Raises:
+        InputError: no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):
+        raise InputError(f"device: {name!r}: not on this machine") from None
+    return device
+
+
+def train(run: Run, data: DataSource, folder: Path, device: str = "auto", watch: Watch | None = None) -> dict[str, Any]:
+    """Train to the end, from where `folder` stands, and return what result.json holds.
+
+    Args:
+        run: network, recipe, data and seed.
+        data: the open data source of `run.data`.
+        folder: the run's own; made where missing, gone on with where it holds this run.
+        device: "auto", "cpu", "cuda", "cuda:1", …
+        watch: is told of every step and epoch.
+
+    Raises:
+        InputError: network and data do not fit each other, or the folder holds another run.
+        NotFiniteError: the loss is not finite; the message says when.
+    """
+    spec = run.spec
+    if (spec.task, spec.num_classes) != (data.task, len(data.classes)):
+        needed = f"the data are for {data.task} into {len(data.classes)}"
+        raise InputError(f"num_classes: {spec.num_classes}: the network is for {spec.task}; {needed} classes")
+    if spec.in_channels != 3:
+        raise InputError(f"in_channels: {spec.in_channels}: data sources give 3 channels (RGB)")
+    report = analyze(spec, data.size)  # refuses images that are too small, before a folder is made
+    run.claim(folder)
+    finished = read_result(folder)
+    if finished is not None:
+        return finished
+    write_table(folder / DATA, data.record())
+    trainer = _Trainer(run, data, folder, pick_device(device), watch or Silent())
+    result = trainer.run_to_end() | {"params": report.params, "macs": report.macs, "size": list(data.size)}
+    write_table(folder / RESULT, result)
+    return result
+
+
+class _Trainer:
+    """The state of a run between two steps: network, optimiser, finished epochs."""
+
+    def __init__(self, run: Run, data: DataSource, folder: Path, device: torch.device, watch: Watch) -> None:
+        self.run, self.recipe, self.folder, self.device, self.watch = run, run.recipe, folder, device, watch
+        self.train_split, self.val_split = data.split("train"), data.split("val")
+        self.bf16 = self.recipe.precision == "bf16" or (self.recipe.precision == "auto" and device.type == "cuda")
+        layout = self.recipe.channels_last
+        self.channels_last = device.type == "cuda" if layout is None else layout
+        self.model = initial_model(run).to(device)
+        if self.channels_last:
+            self.model = self.model.to(memory_format=torch.channels_last)
+        if self.recipe.compile:
+            self.model.compile()
+        self.optimizer = make_optimizer(self.model, self.recipe)
+        self.rows: list[dict[str, Any]] = []
+        self.batch_size = min(self.recipe.batch_size, len(self.train_split))
+        self.steps = len(self.train_split) // self.batch_size  # the remainder of an epoch is left out, as usual
+
+    def run_to_end(self) -> dict[str, Any]:
+        self.resume()
+        self.watch.begin(self.recipe.epochs, len(self.rows), self.steps * self.batch_size)
+        for row in self.rows:
+            self.watch.epoch(row)
+        for epoch in range(len(self.rows), self.recipe.epochs):
+            self.epoch(epoch)
+        objective = OBJECTIVE[self.run.spec.task]
+        best = max(self.rows, key=lambda row: float(row[f"val_{objective}"]))
+        return {
+            "task": self.run.spec.task,
+            "objective": objective,
+            "value": best[f"val_{objective}"],
+            "best": best,
+            "last": self.rows[-1],
+            "seconds": round(sum(row["seconds"] for row in self.rows), 3),
+            "train_images": len(self.train_split),
+            "val_images": len(self.val_split),
+            "machine": machine(self.device),
+        }
+
+    def epoch(self, epoch: int) -> None:
+        began = time.perf_counter()
+        loss = self.pass_over(self.train_split, epoch)
+        trained = time.perf_counter()
+        figures = evaluate(
+            self.model, self.val_split, self.device, self.batch_size, self.bf16, self.channels_last
+        ).figures
+        row = {
+            "epoch": epoch + 1,
+            "lr": self.recipe.lr_at(epoch * self.steps, self.steps),
+            "train_loss": loss,
+            **{f"val_{name}": value for name, value in figures.items()},
+            "images_per_second": round(self.steps * self.batch_size / (trained - began), 1),
+            "seconds": round(time.perf_counter() - began, 3),
+        }
+        objective = f"val_{OBJECTIVE[self.run.spec.task]}"
+        row[objective] = 0.0 if math.isnan(row[objective]) else row[objective]  # a validation split that is all void
+        is_best = all(row[objective] > earlier[objective] for earlier in self.rows)
+        self.rows.append(row)
+        self.save(is_best)
+        self.watch.epoch(row)
+
+    def pass_over(self, split: Split, epoch: int) -> float:
+        """One pass of training; the mean of its batches' losses."""
+        generator = torch.Generator().manual_seed(_mixed(self.run.seed, epoch))
+        order = torch.randperm(len(split), generator=generator)[: self.steps * self.batch_size]
+        losses = torch.zeros(self.steps, device=self.device)
+        self.model.train()
+        for step, (images, targets) in enumerate(split.batches(order, self.batch_size)):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.recipe.lr_at(epoch * self.steps + step, self.steps)
+            x, y = augment(images.to(self.device), targets.to(self.device), self.recipe.augment, generator)
+            losses[step] = self.optimize(x, y)
+            if self.device.type == "cpu" or step % CHECK_EVERY == CHECK_EVERY - 1 or step == self.steps - 1:
+                self.check(losses[: step + 1], epoch)
+            self.watch.step(len(images))
+        return float(losses.mean())
+
+    def optimize(self, x: Tensor, y: Tensor) -> Tensor:
+        """One step of the optimiser on a batch, in `accumulate` parts; the batch's mean loss."""
+        if self.channels_last:
+            x = x.to(memory_format=torch.channels_last)
+        self.optimizer.zero_grad(set_to_none=True)
+        count, total = counted(y).clamp(min=1), torch.zeros((), device=self.device)
+        for part, target in zip(x.chunk(self.recipe.accumulate), y.chunk(self.recipe.accumulate), strict=True):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+                logits = self.model(part)
+            loss = loss_sum(logits, target, self.recipe.label_smoothing) / count
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        if self.recipe.grad_clip is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.grad_clip)
+        self.optimizer.step()
+        return total
+
+    def check(self, losses: Tensor, epoch: int) -> None:
+        bad = (~losses.isfinite()).nonzero()
+        if len(bad):
+            step = int(bad[0])
+            when = f"epoch {epoch + 1}, step {step + 1} of {self.steps}"
+            rate = self.recipe.lr_at(epoch * self.steps + step, self.steps)
+            raise NotFiniteError(f"loss is {float(losses[step])} at {when} (learning rate {rate:.3g}); try a lower lr")
+
+    def save(self, is_best: bool) -> None:
+        """The epoch's state on the disk: first the weights if they are the best, then what resuming starts from."""
+        if is_best:
+            save_weights(self.model, self.folder / WEIGHTS)
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "rows": self.rows}
+        with whole_file(self.folder / LAST) as file:
+            torch.save(state, file)
+        write_text(self.folder / LOG, "".join(json.dumps(row) + "\n" for row in self.rows))
+
+    def resume(self) -> None:
+        path = self.folder / LAST
+        if not path.exists():
+            return
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.rows = state["rows"]
+        except Exception as error:
+            raise InputError(
+                f"{path}: cannot be gone on from ({type(error).__name__}); delete it to start again"
+            ) from None
+
+
+def initial_model(run: Run) -> SUNet:
+    """The network as the run's seed initialises it; the caller's random state stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.seed)
+        model = SUNet(run.spec)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = run.recipe.bn_momentum
+    return model
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser; unless it says `decay_all`, only weights of more than one axis decay."""
+    named = list(model.parameters())
+    decayed = [p for p in named if p.ndim > 1 or recipe.decay_all]
+    others = [p for p in named if p.ndim == 1 and not recipe.decay_all]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = [group for group in groups if group["params"]]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999))
+    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """Where a run was made: enough to judge its timings, nothing that names a host or a person."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {
+        "device": f"{device.type}: {name}",
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "sunetlab": __version__,
+    }
+
+
+def _mixed(seed: int, epoch: int) -> int:
+    """A generator's seed from a run's seed and an epoch, different for every pair that occurs."""
+    return (seed * 1_000_003 + epoch) % 2**63

@@ -1,0 +1,118 @@
+"""A run's folder: what was asked for, how far it came, what came out.
+
+spec.toml            the network
+run.toml             recipe, data and seed
+data.json            the data source's own record: which files are in which split
+log.jsonl            one line per finished epoch
+last.pt              the state after the last finished epoch, to go on from
+weights.safetensors  the best epoch by the validation split
+result.json          written last: a run that has it is finished
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sunetlab.errors import InputError
+from sunetlab.files import read_table, validate, write_table
+from sunetlab.model.sunet import SUNet
+from sunetlab.model.weights import load_weights
+from sunetlab.spec import SUNetSpec
+from sunetlab.train.data import DataConfig
+from sunetlab.train.recipe import Recipe
+
+SPEC, RUN, DATA, LOG, LAST, WEIGHTS, RESULT = (
+    "spec.toml",
+    "run.toml",
+    "data.json",
+    "log.jsonl",
+    "last.pt",
+    "weights.safetensors",
+    "result.json",
+)
+
+
+class Run(BaseModel):
+    """Everything that determines a training run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    spec: SUNetSpec
+    recipe: Recipe
+    data: DataConfig
+    seed: int = Field(default=0, ge=0, lt=2**63)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The run that a folder holds; an exported configuration is one, too.
+
+        Raises:
+            InputError: not a run's folder, or a damaged one.
+        """
+        if not (folder / SPEC).is_file() or not (folder / RUN).is_file():
+            raise InputError(f"{folder}: not the folder of a run: it has no {SPEC} and {RUN}")
+        return validate(cls, {"spec": SUNetSpec.load(folder / SPEC), **read_table(folder / RUN)}, str(folder / RUN))
+
+    def save(self, folder: Path) -> None:
+        """Write spec.toml and run.toml."""
+        self.spec.save(folder / SPEC)
+        write_table(folder / RUN, self.model_dump(mode="json", exclude={"spec"}))
+
+    def claim(self, folder: Path) -> None:
+        """Make `folder` this run's, or find that it already is.
+
+        Raises:
+            InputError: the folder holds another run, or something else.
+        """
+        if (folder / SPEC).exists() and (folder / RUN).exists():
+            difference = _difference(
+                _flat(Run.load(folder).model_dump(mode="json")), _flat(self.model_dump(mode="json"))
+            )
+            if difference:
+                raise InputError(f"{folder}: holds another run ({difference}); choose another folder")
+            return
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+            raise InputError(f"{folder}: cannot be made: {error.strerror}") from None
+        if any(path.name not in {SPEC, RUN} and not path.name.startswith(".") for path in folder.iterdir()):
+            raise InputError(f"{folder}: is not empty and holds no run; choose another folder")
+        self.save(folder)
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """What a finished run found, or None where it has not finished."""
+    path = folder / RESULT
+    return read_table(path) if path.exists() else None
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The finished epochs' rows, in order."""
+    path = folder / LOG
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def load_model(folder: Path) -> tuple[SUNet, Run]:
+    """The network of a run or of an exported configuration, with its best weights.
+
+    Raises:
+        InputError: not such a folder, or one without usable weights.
+    """
+    run = Run.load(folder)
+    model = SUNet(run.spec)
+    load_weights(model, folder / WEIGHTS)
+    return model, run
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _difference(there: dict[str, Any], here: dict[str, Any]) -> str:
+    keys = [key for key in there if there[key] != here[key]]
+    return ", ".join(f"{key}: {there[key]} there, {here[key]} here" for key in keys[:3])
