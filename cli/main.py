@@ -12,6 +12,10 @@ from sunetlab.errors import InputError, SunetlabError
 
 from . import network, report, study, training
 
+# A thread that spins while it waits for its neighbours makes training many times slower on cores that it shares with
+# anybody else; must stand in the environment before torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130
 
 app = typer.Typer(
@@ -52,13 +56,13 @@ def run(arguments: list[str]) -> int:
     try:
         status = typer.main.get_command(app).main(arguments, prog_name="sunetlab", standalone_mode=False)
         sys.stdout.flush()
-        return status if isinstance(status, int) else DONE
+        return _stopped() if status == STOPPED else status if isinstance(status, int) else DONE
     except InputError as error:
         return _told(str(error), WRONG_INPUT)
     except SunetlabError as error:
         return _told(str(error), FAILED)
     except (KeyboardInterrupt, typer.Abort):
-        return _told("stopped; what has finished is kept, and the same command goes on from there", STOPPED)
+        return _stopped()
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
@@ -71,6 +75,10 @@ def run(arguments: list[str]) -> int:
             line = error.format_message()  # empty where the help was printed instead
             return _told(line, getattr(error, "exit_code", WRONG_INPUT)) if line else WRONG_INPUT
         raise
+
+
+def _stopped() -> int:
+    return _told("stopped; what has finished is kept, and the same command goes on from there", STOPPED)
 
 
 def _told(line: str, status: int) -> int:

@@ -100,7 +100,6 @@ def status(study: Name, as_json: Json = False) -> None:
 def report(study: Name) -> None:
     """Write the study's results page, one file that opens without a network."""
     from sunetlab.study.report import write_report
-
     from sunetlab.study.results import load_study
 
     folder = _existing(study)
@@ -134,9 +133,8 @@ def export(
 
 def _conclude(asked: "Study", folder: Path) -> None:
     """The end of a run: table, best configurations, results page."""
-    from sunetlab.study.report import write_report
-
     from sunetlab.study import results
+    from sunetlab.study.report import write_report
 
     table = results.trials(asked, folder)
     _print_arms(asked, table)

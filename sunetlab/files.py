@@ -41,6 +41,7 @@ def complaint(error: ValidationError, model: type[BaseModel]) -> str:
     A union complains once a branch: the branch that the value got furthest into is the one that was meant.
     """
     details = error.errors(include_url=False)
+    details.sort(key=lambda item: item["type"] != "extra_forbidden")  # a slip in a key explains a missing one
     at = _path(details[0])
     first = max((item for item in details if _path(item)[: len(at)] == at), key=lambda item: len(_path(item)))
     line = ": ".join(part for part in (".".join(_path(first)), *_rule(first, model)) if part)

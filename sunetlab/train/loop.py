@@ -95,13 +95,14 @@ def train(run: Run, data: DataSource, folder: Path, device: str = "auto", watch:
         raise InputError(f"num_classes: {spec.num_classes}: the network is for {spec.task}; {needed} classes")
     if spec.in_channels != 3:
         raise InputError(f"in_channels: {spec.in_channels}: data sources give 3 channels (RGB)")
+    target = pick_device(device)
     report = analyze(spec, data.size)  # refuses images that are too small, before a folder is made
     run.claim(folder)
     finished = read_result(folder)
     if finished is not None:
         return finished
     write_table(folder / DATA, data.record())
-    trainer = _Trainer(run, data, folder, pick_device(device), watch or Silent())
+    trainer = _Trainer(run, data, folder, target, watch or Silent())
     result = trainer.run_to_end() | {"params": report.params, "macs": report.macs, "size": list(data.size)}
     write_table(folder / RESULT, result)
     return result

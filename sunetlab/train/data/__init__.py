@@ -1,0 +1,7 @@
+"""Data sources: images and targets as uint8 batches, in any order, from a seed or from a folder."""
+
+from sunetlab.train.data.config import DataConfig, Task
+from sunetlab.train.data.source import DataSource, Split, open_data
+from sunetlab.train.data.split import VOID, FileSplit, MemorySplit, Progress
+
+__all__ = ["VOID", "DataConfig", "DataSource", "FileSplit", "MemorySplit", "Progress", "Split", "Task", "open_data"]

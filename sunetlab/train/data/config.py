@@ -1,0 +1,76 @@
+"""What a run's data are: the `[data]` table of a TOML file, validated."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Task = Literal["classification", "segmentation"]
+
+SOURCE_FORMS = {"scenes": "scenes", "folder": "folder:PATH"}
+"""How each known source is written; `source.SOURCES` has a constructor for each name."""
+
+Side = Annotated[int, Field(ge=8, le=8192)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class DataConfig(BaseModel):
+    """The data of a run: where they come from, how large the images are, how many there are.
+
+    Attributes:
+        source: `scenes` or `folder:PATH`.
+        task: What is asked of an image: one label, or a label per pixel.
+        size: (height, width) in px that every image is brought to; one integer means a square. None: the
+            source's own (scenes 64×64; a folder whose images all have one size).
+        train: scenes: number of images (None: 2000); folder: at most so many, drawn by the seed (None: all).
+        val: The same for the validation split (scenes, None: 500).
+        test: The same for the test split (scenes, None: 500).
+        val_fraction: The part of a folder's images that becomes `val` where there is no such split.
+        seed: scenes: the seed of the images; folder: the seed of splits and subsets.
+        workers: Processes that decode images; 0: this process.
+        memory_gib: A split whose decoded images and targets fit is kept in memory, else read anew each epoch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    task: Task
+    size: tuple[Side, Side] | None = None
+    train: Count | None = None
+    val: Count | None = None
+    test: Count | None = None
+    val_fraction: float = Field(default=0.1, gt=0, lt=1)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    workers: int = Field(default=2, ge=0, le=256)
+    memory_gib: float = Field(default=4.0, ge=0, allow_inf_nan=False)
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _square(cls, value: Any) -> Any:
+        return (value, value) if isinstance(value, int) else value
+
+    @field_validator("source")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        name, colon, path = value.partition(":")
+        if name not in SOURCE_FORMS:
+            raise ValueError(f"{value!r} is not a known source; known: {', '.join(SOURCE_FORMS.values())}")
+        wants_path = ":" in SOURCE_FORMS[name]
+        if (wants_path and not path) or (not wants_path and colon) or "\0" in path:
+            raise ValueError(f"{value!r} must be written {SOURCE_FORMS[name]}")
+        return value
+
+    @property
+    def name(self) -> str:
+        """The source's name, without its path."""
+        return self.source.partition(":")[0]
+
+    @property
+    def path(self) -> Path:
+        """The source's path as given, `~` expanded."""
+        return Path(self.source.partition(":")[2]).expanduser()
+
+    @property
+    def limits(self) -> dict[str, int | None]:
+        """The number of images asked for, by split."""
+        return {"train": self.train, "val": self.val, "test": self.test}

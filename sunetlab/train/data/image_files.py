@@ -1,0 +1,169 @@
+"""From an image or mask file to an array; whatever a file can have wrong becomes one line that names it."""
+
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from sunetlab.errors import InputError
+from sunetlab.train.data.split import VOID
+
+U8 = NDArray[np.uint8]
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+MASK_SUFFIX = ".png"
+LIMIT_PX = 178_956_970  # where Pillow itself takes an image for a decompression bomb
+
+_ORIENTATION, _SWAPS_SIDES = 0x0112, frozenset({5, 6, 7, 8})  # EXIF: the orientations that turn by a quarter
+_MASK_MODES = frozenset({"1", "L", "P", "I", "I;16", "I;16B", "I;16L"})
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError, OverflowError)
+
+
+def shown(path: Path | str) -> str:
+    """A path as text that any file or terminal takes: bytes of a name that are not UTF-8 as `\\xNN`."""
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(height, width) in px of an upright image, from its header.
+
+    Raises:
+        InputError: The file is no image, or too large.
+    """
+    with _opened(path) as image:
+        return _upright_size(image)
+
+
+def mask_size(path: Path) -> tuple[int, int]:
+    """(height, width) in px of a mask, from its header.
+
+    Raises:
+        InputError: The file is no image, too large, or in colour.
+    """
+    with _opened(path) as mask:
+        _refuse_colour(mask, path)
+        return _upright_size(mask)
+
+
+def read_image(path: Path, size: tuple[int, int], crop: bool) -> U8:
+    """Decode an image, upright, in RGB.
+
+    Transparency is dropped, and 16-bit grey keeps its upper byte.
+
+    Args:
+        path: The file.
+        size: (height, width) in px to bring it to, bilinear with antialiasing.
+        crop: Keep the aspect: scale to cover and cut the middle out. False: stretch.
+
+    Returns:
+        uint8 (3, H, W).
+
+    Raises:
+        InputError: The file is broken or too large.
+    """
+    with _opened(path) as opened:
+        image = _rgb(ImageOps.exif_transpose(opened))
+        height, width = size
+        if image.size != (width, height):
+            box = _middle(image.size, (width, height)) if crop else None
+            image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
+        return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
+
+
+def read_mask(path: Path, size: tuple[int, int], num_classes: int | None = None) -> U8:
+    """Decode a mask, upright by its own orientation; a palette image gives its indices.
+
+    Args:
+        path: The file.
+        size: (height, width) in px to bring it to: each pixel takes the nearest's label.
+        num_classes: The labels allowed are below this, and VOID. None: any label is.
+
+    Returns:
+        uint8 (H, W).
+
+    Raises:
+        InputError: The file is broken, too large or in colour, or a label is out of range.
+    """
+    with _opened(path) as opened:
+        _refuse_colour(opened, path)
+        labels = np.asarray(ImageOps.exif_transpose(opened))
+    _refuse_labels(labels, path, num_classes)
+    mask = Image.fromarray(labels.astype(np.uint8))
+    height, width = size
+    if mask.size != (width, height):
+        mask = mask.resize((width, height), Image.Resampling.NEAREST)
+    return np.array(mask, dtype=np.uint8)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of much that does no harm (odd metadata); what does harm raises, or is checked here.
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                if image.width * image.height > LIMIT_PX:
+                    raise InputError(_too_large(path))
+                yield image
+    except InputError:
+        raise
+    except Image.DecompressionBombError:
+        raise InputError(_too_large(path)) from None
+    except UnidentifiedImageError:
+        raise InputError(f"{shown(path)}: not an image that can be read (broken, or not what its name says)") from None
+    except _BROKEN as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"{shown(path)}: a broken image: {shown(str(reason)).splitlines()[0]}") from None
+
+
+def _too_large(path: Path) -> str:
+    return f"{shown(path)}: too large; an image may have at most {LIMIT_PX:,} pixels"
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    width, height = image.size
+    return (width, height) if image.getexif().get(_ORIENTATION) in _SWAPS_SIDES else (height, width)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.clip(np.asarray(image), 0, 65535) // 256).astype(np.uint8))
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # straight to RGB, Pillow would paint the transparent colour
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _middle(size: tuple[int, int], target: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The largest box of `target`'s aspect in the middle of an image; sizes are (width, height)."""
+    scale = min(size[0] / target[0], size[1] / target[1])
+    width, height = target[0] * scale, target[1] * scale
+    left, top = max(0.0, (size[0] - width) / 2), max(0.0, (size[1] - height) / 2)
+    return left, top, min(left + width, size[0]), min(top + height, size[1])
+
+
+def _refuse_colour(mask: Image.Image, path: Path) -> None:
+    if mask.mode not in _MASK_MODES:
+        raise InputError(
+            f"{shown(path)}: a colour mask ({mask.mode}); a mask has one channel, or a palette, of class numbers"
+        )
+
+
+def _refuse_labels(labels: NDArray[np.generic], path: Path, num_classes: int | None) -> None:
+    allowed = np.zeros(256, dtype=np.bool_)
+    allowed[:num_classes] = True
+    allowed[VOID] = True
+    for value in _values(labels):
+        if not 0 <= value <= VOID or not allowed[value]:
+            rule = f"0 to {(num_classes or VOID) - 1} ({num_classes} classes)" if num_classes else "0 to 254"
+            raise InputError(f"{shown(path)}: label {value} is out of range; labels are {rule}, and {VOID} for void")
+
+
+def _values(labels: NDArray[np.generic]) -> list[int]:
+    if labels.dtype == np.uint8:  # counting is several times faster than sorting
+        return [int(value) for value in np.bincount(labels.ravel()).nonzero()[0]]
+    return [int(value) for value in np.unique(labels)]

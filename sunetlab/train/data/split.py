@@ -1,0 +1,179 @@
+"""Images with their targets, in memory or in files, read in any order asked for."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from sunetlab.errors import InputError
+from sunetlab.train.data.config import Task
+
+VOID = 255
+"""The label of a pixel that is neither learnt nor judged."""
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+Batch = tuple[Tensor, Tensor]
+"""Images uint8 (B, 3, H, W); targets int64 (B,) for classification, uint8 (B, H, W) for segmentation."""
+
+
+class MemorySplit:
+    """A split held as two tensors.
+
+    Args:
+        task: What the targets are.
+        images: uint8 (N, 3, H, W).
+        targets: int64 (N,) or uint8 (N, H, W).
+    """
+
+    def __init__(self, task: Task, images: Tensor, targets: Tensor) -> None:
+        self.task = task
+        self.images = images
+        self.targets = targets
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batches(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
+        """Yield the images at `order` (int64, 1-D), `batch_size` at a time; the last batch may be smaller."""
+        for rows in _pieces(order, batch_size):
+            yield self.images[rows], self.targets[rows]
+
+
+class Reader(Protocol):
+    """Decodes images by their number; picklable, as it travels to worker processes."""
+
+    @property
+    def task(self) -> Task:
+        """What the targets are."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def read(self, rows: Sequence[int]) -> Batch:
+        """Decode the images numbered `rows`. Raises InputError naming the file that is broken."""
+        ...
+
+
+class FileSplit:
+    """A split that decodes its images each time they are asked for.
+
+    Workers are started at the first batch and live until the split is dropped. They are never forked from this
+    process: a fork copies torch's threads in an unknown state, and Python 3.12 warns of it. So a script that uses
+    workers needs the usual `if __name__ == "__main__":`. One pass at a time; a pass may be left before its end.
+
+    Args:
+        reader: Decodes images by number.
+        workers: Decoding processes; 0: this process.
+    """
+
+    def __init__(self, reader: Reader, workers: int) -> None:
+        self.task = reader.task
+        self._reader = reader
+        self._order = _Order()
+        workers = min(workers, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers)
+        self._loader: DataLoader[Batch | str] = DataLoader(
+            _Guarded(reader),  # type: ignore[arg-type]  # a map-style dataset by duck typing: __len__, __getitems__
+            batch_sampler=self._order,
+            num_workers=workers,
+            collate_fn=_as_is,
+            persistent_workers=workers > 0,
+            multiprocessing_context=_start_method() if workers else None,
+            generator=torch.Generator(),  # its own: a draw from the global one would change the training
+        )
+
+    def __len__(self) -> int:
+        return len(self._reader)
+
+    def batches(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
+        """Yield the images at `order` (int64, 1-D), `batch_size` at a time; the last batch may be smaller.
+
+        Raises:
+            InputError: An image or mask is broken; the message names it.
+        """
+        self._order.batches = [rows.tolist() for rows in _pieces(order, batch_size)]
+        for batch in self._loader:
+            if isinstance(batch, str):
+                raise InputError(batch)
+            yield batch
+
+
+def in_memory(reader: Reader, workers: int, progress: Progress | None = None, batch_size: int = 64) -> MemorySplit:
+    """Decode everything that `reader` has, once.
+
+    Raises:
+        InputError: An image or mask is broken; the message names it.
+    """
+    total = len(reader)
+    batches = FileSplit(reader, workers).batches(torch.arange(total), batch_size)
+    split: MemorySplit | None = None
+    done = 0
+    for images, targets in batches:
+        if split is None:
+            split = MemorySplit(reader.task, _room(images, total), _room(targets, total))
+        split.images[done : done + len(images)] = images
+        split.targets[done : done + len(images)] = targets
+        done += len(images)
+        if progress is not None:
+            progress(done, total)
+    if split is None:
+        raise InputError("a split without images")
+    return split
+
+
+def _room(batch: Tensor, total: int) -> Tensor:
+    """An empty tensor for `total` rows like those of `batch`."""
+    return batch.new_empty((total, *batch.shape[1:]))
+
+
+def _pieces(order: Tensor, batch_size: int) -> Iterator[Tensor]:
+    return (order[first : first + batch_size] for first in range(0, len(order), batch_size))
+
+
+class _Order:
+    """A batch sampler whose batches are set anew for each pass, so that the workers can stay."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+class _Guarded:
+    """A reader whose InputError is a value: the loader would wrap a raised one in a worker's traceback."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    def __len__(self) -> int:
+        return len(self.reader)
+
+    def __getitem__(self, row: int) -> Batch | str:
+        return self.__getitems__([row])
+
+    def __getitems__(self, rows: list[int]) -> Batch | str:
+        try:
+            return self.reader.read(rows)
+        except InputError as error:
+            return str(error)
+
+
+def _as_is(batch: Any) -> Any:
+    return batch
+
+
+def _start_method() -> str:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return "spawn"
+    # The server imports this module (and with it torch) once; each worker is then started in milliseconds.
+    multiprocessing.set_forkserver_preload([__name__])
+    return "forkserver"

@@ -1,0 +1,198 @@
+"""One training run: it learns, resumes to the same bits, says when it fails, and leaves whole files."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor
+
+from sunetlab import InputError
+from sunetlab.spec import Task
+from sunetlab.train.evaluate import counted, evaluate, loss_sum, per_class
+from sunetlab.train.loop import NotFiniteError, Silent, _Trainer, initial_model, make_optimizer, train
+from sunetlab.train.run import Run, load_model, read_log
+from tests.tiny import TinyData, tiny_run
+
+TASKS: tuple[Task, ...] = ("classification", "segmentation")
+CPU = torch.device("cpu")
+
+
+class Killed(BaseException):
+    """What a kill is to a process that can still be looked at."""
+
+
+class KilledAfter(Silent):
+    def __init__(self, epoch: int) -> None:
+        self.last = epoch
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        if row["epoch"] == self.last:
+            raise Killed
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = torch.load(folder / "last.pt", weights_only=True)["model"]
+    return state
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_it_learns(task: Task, tmp_path: Path) -> None:
+    result = train(tiny_run(task, epochs=12), TinyData(task), tmp_path / "run", "cpu")
+    rows = read_log(tmp_path / "run")
+    assert [row["epoch"] for row in rows] == list(range(1, 13))
+    assert rows[-1]["train_loss"] < 0.5 * rows[0]["train_loss"]
+    assert result["value"] == max(row[f"val_{result['objective']}"] for row in rows) > 0.9
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("killed", [1, 2])
+def test_a_run_that_was_killed_ends_with_the_same_bits(task: Task, optimizer: str, killed: int, tmp_path: Path) -> None:
+    augment = {"flip": True, "scale": (0.7, 1.4), "rotate": 10.0, "shift": 0.1, "color": 0.2}
+    run, data = tiny_run(task, epochs=3, optimizer=optimizer, warmup=1.0, augment=augment), TinyData(task)
+    whole = train(run, data, tmp_path / "whole", "cpu")
+    with pytest.raises(Killed):
+        train(run, data, tmp_path / "killed", "cpu", KilledAfter(killed))
+    torch.manual_seed(12345)  # whatever else the process draws must not matter
+    resumed = train(run, data, tmp_path / "killed", "cpu")
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
+    assert same(*(load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "killed")))
+    timings = {"seconds", "images_per_second"}
+    kept = [{k: v for k, v in row.items() if k not in timings} for row in read_log(tmp_path / "whole")]
+    assert kept == [{k: v for k, v in row.items() if k not in timings} for row in read_log(tmp_path / "killed")]
+    assert whole["value"] == resumed["value"]
+
+
+def test_the_seed_decides_everything(tmp_path: Path) -> None:
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        train(tiny_run(seed=seed), TinyData(), tmp_path / name, "cpu")
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
+    first = train(tiny_run(), TinyData(), tmp_path / "run", "cpu")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").iterdir()}
+    assert train(tiny_run(), TinyData(), tmp_path / "run", "cpu") == first
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_another_run_does_not_take_over_a_folder(tmp_path: Path) -> None:
+    train(tiny_run(), TinyData(), tmp_path / "run", "cpu")
+    with pytest.raises(InputError, match=r"recipe\.lr: 0\.05 there, 0\.07 here"):
+        train(tiny_run(lr=0.07), TinyData(), tmp_path / "run", "cpu")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="not empty"):
+        train(tiny_run(), TinyData(), tmp_path / "full", "cpu")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_loss_that_is_not_finite_says_when(task: Task, tmp_path: Path) -> None:
+    with pytest.raises(NotFiniteError, match=r"epoch 1, step [23] of 3 \(learning rate 1e\+30\)"):
+        train(tiny_run(task, lr=1e30, schedule="constant"), TinyData(task), tmp_path / "run", "cpu")
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_accumulated_gradients_are_those_of_the_whole_batch(task: Task, tmp_path: Path) -> None:
+    """In evaluation mode, where BN does not see the batch, the parts must add up."""
+    data, steps = TinyData(task), []
+    for accumulate in (1, 3):
+        trainer = _Trainer(tiny_run(task, accumulate=accumulate), data, tmp_path, CPU, Silent())
+        trainer.model.eval()
+        x, y = torch.randn(8, 3, 24, 24, generator=torch.Generator().manual_seed(1)), data.targets[:8].long()
+        loss = trainer.optimize(x, y)
+        steps.append((loss, [p.grad for p in trainer.model.parameters() if p.grad is not None]))
+    torch.testing.assert_close(steps[0][0], steps[1][0])
+    torch.testing.assert_close(steps[0][1], steps[1][1], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_precision_and_memory_layout_only_blur_the_result(precision: str, channels_last: bool, tmp_path: Path) -> None:
+    """By the first epoch's loss: three steps, before rounding has grown."""
+    changes: dict[str, Any] = {"precision": precision, "channels_last": channels_last}
+    for name, more in (("a", changes), ("b", {})):
+        train(tiny_run(**{"epochs": 1, "lr": 0.01, **more}), TinyData(), tmp_path / name, "cpu")
+    losses = [read_log(tmp_path / name)[0]["train_loss"] for name in "ab"]
+    assert losses[0] == pytest.approx(losses[1], rel=0.03 if precision == "bf16" else 1e-5)
+    assert (losses[0] == losses[1]) == (precision == "fp32" and not channels_last)
+
+
+def test_gradients_are_clipped_to_the_norm_asked_for(tmp_path: Path) -> None:
+    trainer = _Trainer(tiny_run(grad_clip=1e-3), TinyData(), tmp_path, CPU, Silent())
+    trainer.optimize(torch.randn(8, 3, 24, 24), torch.zeros(8, dtype=torch.int64))
+    norm = math.sqrt(sum(float(p.grad.square().sum()) for p in trainer.model.parameters() if p.grad is not None))
+    assert norm == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_only_weights_decay_unless_asked() -> None:
+    model = initial_model(tiny_run())
+    for decay_all, share in ((False, False), (True, True)):
+        optimizer = make_optimizer(model, tiny_run(decay_all=decay_all, weight_decay=0.5).recipe)
+        decayed = {id(p) for group in optimizer.param_groups if group["weight_decay"] for p in group["params"]}
+        everything = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        assert everything == {id(p) for p in model.parameters()}
+        assert all((id(p) in decayed) == (p.ndim > 1 or share) for p in model.parameters())
+
+
+def test_network_and_data_must_fit(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="classification into 3 classes"):
+        train(tiny_run(words={"num_classes": 4}), TinyData(), tmp_path / "run", "cpu")
+    with pytest.raises(InputError, match="in_channels: 1"):
+        train(tiny_run(words={"in_channels": 1}), TinyData(), tmp_path / "run", "cpu")
+    with pytest.raises(InputError, match="too small for block 2"):
+        train(tiny_run(), TinyData(side=4), tmp_path / "run", "cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        train(tiny_run(), TinyData(), tmp_path / "run", "cpu", KilledAfter(1))
+    (tmp_path / "run" / "last.pt").write_bytes(b"half a file")
+    with pytest.raises(InputError, match=r"last\.pt: cannot be gone on from"):
+        train(tiny_run(), TinyData(), tmp_path / "run", "cpu")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_run_reads_back_as_the_network_that_was_best(task: Task, tmp_path: Path) -> None:
+    result = train(tiny_run(task, epochs=4), TinyData(task), tmp_path / "run", "cpu")
+    model, run = load_model(tmp_path / "run")
+    assert run == Run.load(tmp_path / "run") == tiny_run(task, epochs=4)
+    found = evaluate(model, TinyData(task).split("val"), CPU, batch_size=5)
+    assert found.figures[result["objective"]] == pytest.approx(result["value"], abs=1e-6)
+    assert json.loads((tmp_path / "run" / "result.json").read_text()) == result
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_evaluation_equals_the_direct_computation(task: Task) -> None:
+    data, model = TinyData(task), initial_model(tiny_run(task))
+    found = evaluate(model, data.split("val"), CPU, batch_size=7)
+    mean, deviation = (torch.tensor(v)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    with torch.no_grad():
+        logits = model.eval()((data.images / 255 - mean) / deviation)
+    targets = data.targets.long()
+    valid = targets != 255
+    hits = (logits.argmax(1) == targets)[valid]
+    assert found.figures["loss"] == pytest.approx(float(F.cross_entropy(logits, targets, ignore_index=255)), rel=1e-5)
+    name = "accuracy" if task == "classification" else "pixel_accuracy"
+    assert found.figures[name] == pytest.approx(float(hits.float().mean()))
+    assert int(found.confusion.sum()) == int(valid.sum())
+    assert len(per_class(found.confusion, task)) == 3
+
+
+def test_label_255_is_void_in_a_mask_and_a_class_of_an_image() -> None:
+    assert int(counted(torch.tensor([255, 3]))) == 2
+    assert int(counted(torch.full((1, 2, 2), 255))) == 0
+    assert float(loss_sum(torch.zeros(1, 256), torch.tensor([255]))) == pytest.approx(math.log(256))
+    assert float(loss_sum(torch.zeros(1, 256, 2, 2), torch.full((1, 2, 2), 255))) == 0.0

@@ -1,0 +1,69 @@
+"""The smallest data, networks and studies that train: a fraction of a second each."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sunetlab import SUNetSpec
+from sunetlab.spec import Task
+from sunetlab.train.data import DataConfig, MemorySplit, Progress
+from sunetlab.train.recipe import Recipe
+from sunetlab.train.run import Run
+
+WORDS: dict[str, Any] = {"depth": 1, "n": 4, "stacks": (1, 1), "widths": "rule", "stem_width": 4}
+
+STUDY = """
+question = "Which depth for very small scenes?"
+seeds = [0, 1]
+[network]
+n = 4
+stacks = [1, 1]
+widths = "rule"
+stem_width = 4
+[factors]
+depth = [1, 2]
+[[tasks]]
+task = "classification"
+recipe = { base = "quick", epochs = 2, batch_size = 8, warmup = 0.0 }
+data = { source = "scenes", size = 32, train = 16, val = 16 }
+"""
+
+
+class TinyData:
+    """Images whose class is their colour, so that anything that learns at all learns it."""
+
+    def __init__(self, task: Task = "classification", count: int = 24, side: int = 24) -> None:
+        self.task: Task = task
+        self.classes = ("red", "green", "blue")
+        self.size = (side, side)
+        generator = torch.Generator().manual_seed(0)
+        labels = torch.randint(3, (count,), generator=generator)
+        images = torch.randint(0, 60, (count, 3, side, side), generator=generator, dtype=torch.uint8)
+        images[torch.arange(count), labels] += 150
+        masks = labels.to(torch.uint8)[:, None, None].expand(count, side, side).clone()
+        masks[:, 0] = 255
+        self.images, self.targets = images, labels if task == "classification" else masks
+
+    def split(self, name: str, progress: Progress | None = None) -> MemorySplit:
+        """The same images for every split."""
+        del name, progress
+        return MemorySplit(self.task, self.images, self.targets)
+
+    def record(self) -> dict[str, Any]:
+        """Nothing to record."""
+        return {"source": "tiny"}
+
+
+def tiny_run(task: Task = "classification", seed: int = 0, words: dict[str, Any] | None = None, **recipe: Any) -> Run:
+    """A run on `TinyData`."""
+    spec = SUNetSpec.make(**{**WORDS, "task": task, "num_classes": 3, **(words or {})})
+    settings = {"epochs": 3, "batch_size": 8, "warmup": 0.0, "lr": 0.05, **recipe}
+    return Run(spec=spec, recipe=Recipe(**settings), data=DataConfig(source="scenes", task=task), seed=seed)
+
+
+def write_study(folder: Path, text: str = STUDY, name: str = "tiny") -> Path:
+    """A study's file."""
+    path = folder / f"{name}.toml"
+    path.write_text(text)
+    return path
