@@ -135,16 +135,16 @@ def test_a_full_disk_stops_the_study_and_is_nobodys_failure(tmp_path: Path, monk
     assert list(trials(study, folder)["state"]) == ["finished"] * 4
 
 
-def test_a_trial_that_finished_without_optuna_hearing_of_it_is_told_not_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trial_that_finished_without_optuna_hearing_of_it_is_told_not_trained(tmp_path: Path) -> None:
     study, folder = load(tmp_path), tmp_path / "out"
     data = open_data(study.tasks[0].data)
     candidate = study.candidates(study.tasks[0], data)[0]
     run_study(study, folder, "cpu", most=0)
     runner.open_optuna(study, "classification", folder).ask()  # takes the first in line …
     result = train(candidate.run, data, folder / "trials" / "classification" / candidate.folder, "cpu")
+    finished_at = (folder / "trials" / "classification" / candidate.folder / "result.json").stat().st_mtime_ns
     run_study(study, folder, "cpu")  # … and was killed before it could tell
+    assert (folder / "trials" / "classification" / candidate.folder / "result.json").stat().st_mtime_ns == finished_at
     table = trials(study, folder)
     assert len(table) == 4
     assert table.loc[table["folder"] == candidate.folder, "value"].item() == result["value"]

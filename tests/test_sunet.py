@@ -315,9 +315,11 @@ def test_reset_classifier(task: str) -> None:
 def test_first_weights() -> None:
     """He's normal initialisation by fan-out, biases 0, BN the identity (Appendix A)."""
     torch.manual_seed(0)
-    model = build(SUNetSpec.make(n=24, task="segmentation", num_classes=21, degrid=True))
+    model = build(SUNetSpec.make(n=24, task="segmentation", degrid=True))
     transposed = 0
     for name, module in model.named_modules():
+        if name == "classifier":
+            continue
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             transposed += isinstance(module, nn.ConvTranspose2d)
             expected = math.sqrt(2 / (module.out_channels * module.kernel_size[0] ** 2))
@@ -330,10 +332,18 @@ def test_first_weights() -> None:
             assert (module.weight == 1).all()
             assert not module.bias.any()
     assert transposed == 2 * 10 + 1  # one a level: ten modules of depth 2, one of depth 1
-    linear = build(SUNetSpec.make(n=24)).classifier
-    assert isinstance(linear, nn.Linear)
-    assert linear.weight.std().item() == pytest.approx(math.sqrt(1 / 1000), rel=0.02)
-    assert not linear.bias.any()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_first_weights_of_the_classifier(task: str) -> None:
+    torch.manual_seed(0)
+    model = build(SUNetSpec.make(n=24, task=task))
+    for classes in (model.spec.num_classes, 50):  # as it is built, and as it is built anew
+        if classes != model.spec.num_classes:
+            model.reset_classifier(classes)
+        weight, bias = model.classifier.parameters()
+        assert weight.std().item() == pytest.approx(0.01, rel=5 / math.sqrt(2 * weight.numel()))
+        assert not bias.any()
 
 
 def test_one_seed_one_network() -> None:

@@ -24,8 +24,8 @@ class SUNet(nn.Module):
         channels = (spec.widths[-1], rules.DEGRID_WIDTH)
         dilations = rules.DEGRID_DILATIONS if spec.degrid else ()
         self.degrid = nn.Sequential(*(Degrid(c, d) for c, d in zip(channels, dilations, strict=False)))
-        self.classifier = _classifier(spec)
         self.apply(init_weights)
+        self.classifier = _classifier(spec)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(B, in_channels, H, W) → (B, head_width, H/os, W/os): after the last BN-ReLU, and de-gridding if any."""
@@ -56,23 +56,28 @@ class SUNet(nn.Module):
         self.spec = self.spec.replace(num_classes=num_classes)
         weight = next(self.classifier.parameters())
         self.classifier = _classifier(self.spec).to(weight.device, weight.dtype)
-        self.classifier.apply(init_weights)
 
 
-def _classifier(spec: SUNetSpec) -> nn.Module:
-    if spec.task == "segmentation":
-        return nn.Conv2d(spec.head_width, spec.num_classes, 1)
-    return nn.Linear(spec.head_width, spec.num_classes)
+def _classifier(spec: SUNetSpec) -> nn.Conv2d | nn.Linear:
+    segmentation = spec.task == "segmentation"
+    width, classes = spec.head_width, spec.num_classes
+    classifier = nn.Conv2d(width, classes, 1) if segmentation else nn.Linear(width, classes)
+    init_classifier(classifier)
+    return classifier
 
 
 def init_weights(module: nn.Module) -> None:
-    """He's normal initialisation, fan-out; biases 0 (Appendix A; the authors' release)."""
+    """He's normal initialisation of a convolution, fan-out; biases 0 (Appendix A; the authors' release)."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         # torch reads fan-out off the weight's first axis, which holds the inputs of a transposed convolution
         transposed = isinstance(module, nn.ConvTranspose2d)
         nn.init.kaiming_normal_(module.weight, mode="fan_in" if transposed else "fan_out", nonlinearity="relu")
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.Linear):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="linear")
-        nn.init.zeros_(module.bias)
+
+
+def init_classifier(classifier: nn.Conv2d | nn.Linear) -> None:
+    """Nearly equal logits at the start: the first steps are not spent on undoing random confidence."""
+    nn.init.normal_(classifier.weight, std=0.01)
+    if classifier.bias is not None:
+        nn.init.zeros_(classifier.bias)

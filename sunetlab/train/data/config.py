@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Task = Literal["classification", "segmentation"]
 
-SOURCE_FORMS = {"scenes": "scenes", "folder": "folder:PATH"}
+SOURCE_FORMS = {"scenes": "scenes", "shapes": "shapes", "folder": "folder:PATH"}
 """How each known source is written; `source.SOURCES` has a constructor for each name."""
 
 Side = Annotated[int, Field(ge=8, le=8192)]
@@ -18,7 +18,7 @@ class DataConfig(BaseModel):
     """The data of a run: where they come from, how large the images are, how many there are.
 
     Attributes:
-        source: `scenes` or `folder:PATH`.
+        source: `scenes`, `shapes` (easier scenes) or `folder:PATH`.
         task: What is asked of an image: one label, or a label per pixel.
         size: (height, width) in px that every image is brought to; one integer means a square. None: the
             source's own (scenes 64×64; a folder whose images all have one size).

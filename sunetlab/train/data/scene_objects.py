@@ -39,10 +39,10 @@ class Objects:
     stroke: F32
 
 
-def draw_objects(keys: U64, field: int, height: int, width: int) -> Objects:
-    """Draw the objects of one scene per key. Uses the hash fields `field` … `field + 7`."""
+def draw_objects(keys: U64, field: int, height: int, width: int, least: int, most: int) -> Objects:
+    """Draw `least` to `most` objects (of MOST) of one scene per key. Uses the hash fields `field` … `field + 7`."""
     side = min(height, width)
-    count = 2 + below(keys, field, 1, MOST - 1)[:, 0]
+    count = least + below(keys, field, 1, most - least + 1)[:, 0]
     shape = np.argsort(uniform(keys, field + 1, len(SHAPES)), axis=1, kind="stable")[:, :MOST]
     u = uniform(keys, field + 2, 3 * MOST).reshape(-1, 3, MOST)
     radius = _radii(u[:, 0], shape, side)

@@ -1,5 +1,7 @@
 """From keys to pictures: background, clutter, objects over each other, noise; and whose pixel each one is."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,13 +18,27 @@ _BACKGROUND, _OBJECTS, _SURFACE_KEYS, _SURFACES, _NOISE, _CLUTTER = 0, 10, 20, 3
 NOISE = np.float32(10)  # the largest standard deviation of the pixel noise, of 255
 
 
-def paint(keys: U64, height: int, width: int) -> tuple[U8, U8, NDArray[np.int64]]:
+class Style(NamedTuple):
+    """How hard the scenes are.
+
+    Attributes:
+        least, most: objects in a scene.
+        clutter: whether fragments lie on the background.
+    """
+
+    least: int = 2
+    most: int = MOST
+    clutter: bool = True
+
+
+def paint(keys: U64, height: int, width: int, style: Style) -> tuple[U8, U8, NDArray[np.int64]]:
     """Paint one scene per key.
 
     Args:
         keys: uint64 (B,).
         height: In px.
         width: In px.
+        style: How hard they are.
 
     Returns:
         Images (B, 3, H, W); masks (B, H, W): 0 the background, 1 … 10 the shapes, VOID a pixel wide around every
@@ -31,8 +47,9 @@ def paint(keys: U64, height: int, width: int) -> tuple[U8, U8, NDArray[np.int64]
     side = min(height, width)
     ground = draw_surfaces(keys, _BACKGROUND, side)
     image = _coloured(ground, height, width)  # (B, 3, H, W)
-    add_clutter(image, keys, _CLUTTER)
-    objects = draw_objects(keys, _OBJECTS, height, width)
+    if style.clutter:
+        add_clutter(image, keys, _CLUTTER)
+    objects = draw_objects(keys, _OBJECTS, height, width, style.least, style.most)
     inside = outlines(objects, height, width)  # (B, MOST, H, W)
     _paint_objects(image, keys, inside, objects, ground.mean)
     _add_noise(image, keys)

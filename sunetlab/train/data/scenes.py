@@ -1,7 +1,8 @@
 """`scenes`: embedded data made from a seed, the same to the bit on every machine.
 
 Ten shapes in random colours and textures, overlapping, on cluttered ground. Segmentation asks for the shape at each
-pixel, classification for the shape of the largest visible object. Only the outline as a whole tells a shape: discs,
+pixel, classification for the shape of the largest visible object. `shapes` is its easier sibling: one or two objects
+on ground without clutter. Only the outline as a whole tells a shape: discs,
 rings and crescents share their edges, and so do squares, frames, crosses, ells and bars.
 """
 
@@ -13,7 +14,7 @@ import torch
 from sunetlab.errors import InputError
 from sunetlab.train.data.config import DataConfig
 from sunetlab.train.data.hashing import image_keys
-from sunetlab.train.data.scene_paint import paint
+from sunetlab.train.data.scene_paint import Style, paint
 from sunetlab.train.data.scene_shapes import SHAPES
 from sunetlab.train.data.split import MemorySplit, Progress
 
@@ -24,11 +25,17 @@ VERSION = 1  # of the images: a change to any of them is a new version
 _CHUNK_PX = 32 * 64 * 64  # the pixels painted at a time: the arrays stay in the processor's cache
 
 
+STYLES = {
+    "scenes": Style(),
+    "shapes": Style(least=1, most=2, clutter=False),  # for trials of seconds: nothing learns scenes in so short a time
+}
+
+
 class ScenesSource:
     """Scenes of one seed: three streams of images, of which a split is the first so many.
 
     Args:
-        config: The `[data]` table.
+        config: The `[data]` table; its source names the style.
         progress: Unused; nothing is read.
 
     Raises:
@@ -38,6 +45,7 @@ class ScenesSource:
     def __init__(self, config: DataConfig, progress: Progress | None = None) -> None:
         del progress
         self.task = config.task
+        self._name = config.name
         self.size = config.size or SIZE
         self.classes = ("background", *SHAPES) if config.task == "segmentation" else tuple(SHAPES)
         self._seed = config.seed
@@ -52,7 +60,7 @@ class ScenesSource:
             InputError: There is no such split.
         """
         if name not in self._counts:
-            raise InputError(f"split {name!r}: scenes has {', '.join(self._counts)}")
+            raise InputError(f"split {name!r}: {self._name} has {', '.join(self._counts)}")
         if name not in self._made:
             self._made[name] = self._make(name, progress)
         return self._made[name]
@@ -60,7 +68,7 @@ class ScenesSource:
     def record(self) -> dict[str, Any]:
         """Source, version, task, seed, image size and the number of images by split."""
         return {
-            "source": "scenes",
+            "source": self._name,
             "version": VERSION,
             "task": self.task,
             "seed": self._seed,
@@ -82,7 +90,7 @@ class ScenesSource:
         for start in range(0, count, step):
             stop = min(start + step, count)
             keys = image_keys(self._seed, stream, np.arange(start, stop, dtype=np.uint64))
-            pictures, masks, labels = paint(keys, height, width)
+            pictures, masks, labels = paint(keys, height, width, STYLES[self._name])
             images[start:stop] = torch.from_numpy(pictures)
             targets[start:stop] = torch.from_numpy(masks if segmentation else labels)
             if progress is not None:

@@ -63,6 +63,7 @@ class DataSource(Protocol):
 
 SOURCES: dict[str, Callable[[DataConfig, Progress | None], DataSource]] = {
     "scenes": ScenesSource,
+    "shapes": ScenesSource,
     "folder": FolderSource,
 }
 
