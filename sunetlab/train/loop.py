@@ -115,10 +115,8 @@ class _Trainer:
         self.run, self.recipe, self.folder, self.device, self.watch = run, run.recipe, folder, device, watch
         self.train_split, self.val_split = data.split("train"), data.split("val")
         self.bf16 = self.recipe.precision == "bf16" or (self.recipe.precision == "auto" and device.type == "cuda")
-        layout = self.recipe.channels_last
-        self.channels_last = device.type == "cuda" if layout is None else layout
         self.model = initial_model(run).to(device)
-        if self.channels_last:
+        if self.recipe.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
         if self.recipe.compile:
             self.model.compile()
@@ -153,7 +151,7 @@ class _Trainer:
         loss = self.pass_over(self.train_split, epoch)
         trained = time.perf_counter()
         figures = evaluate(
-            self.model, self.val_split, self.device, self.batch_size, self.bf16, self.channels_last
+            self.model, self.val_split, self.device, self.batch_size, self.bf16, self.recipe.channels_last
         ).figures
         row = {
             "epoch": epoch + 1,
@@ -188,7 +186,7 @@ class _Trainer:
 
     def optimize(self, x: Tensor, y: Tensor) -> Tensor:
         """One step of the optimiser on a batch, in `accumulate` parts; the batch's mean loss."""
-        if self.channels_last:
+        if self.recipe.channels_last:
             x = x.to(memory_format=torch.channels_last)
         self.optimizer.zero_grad(set_to_none=True)
         count, total = counted(y).clamp(min=1), torch.zeros((), device=self.device)

@@ -11,7 +11,6 @@ from sunetlab.train.data.scene_textures import ROTATIONS
 
 MOST = 5
 SMALLEST, LARGEST = 0.1, 0.9  # an object's diameter, as a part of the image's shorter side
-MAIN_SMALLEST = 0.4  # the same for the first object: it must be clearly visible
 RIVAL = np.float32(0.4)  # the area of every other object is at most this part of the first one's
 THINNEST_PX = 1.6  # a stroke at least so wide has no gaps
 
@@ -39,13 +38,13 @@ class Objects:
     stroke: F32
 
 
-def draw_objects(keys: U64, field: int, height: int, width: int, least: int, most: int) -> Objects:
+def draw_objects(keys: U64, field: int, height: int, width: int, least: int, most: int, smallest: float, turn: int) -> Objects:
     """Draw `least` to `most` objects (of MOST) of one scene per key. Uses the hash fields `field` … `field + 7`."""
     side = min(height, width)
     count = least + below(keys, field, 1, most - least + 1)[:, 0]
     shape = np.argsort(uniform(keys, field + 1, len(SHAPES)), axis=1, kind="stable")[:, :MOST]
     u = uniform(keys, field + 2, 3 * MOST).reshape(-1, 3, MOST)
-    radius = _radii(u[:, 0], shape, side)
+    radius = _radii(u[:, 0], shape, side, smallest)
     stroke = np.float32(0.22) + np.float32(0.2) * u[:, 1]
     stroke = np.minimum(np.maximum(stroke, np.float32(THINNEST_PX) / radius), np.float32(0.6))
     # At most a tenth of a diameter is cut off by the image's edge.
@@ -56,7 +55,7 @@ def draw_objects(keys: U64, field: int, height: int, width: int, least: int, mos
     # Any object may be painted first; unused slots go last.
     rank = uniform(keys, field + 4, MOST) + (np.arange(MOST) >= count[:, None])
     order = np.argsort(rank, axis=1, kind="stable")
-    rotation = below(keys, field + 5, MOST, 360)
+    rotation = (below(keys, field + 5, MOST, 2 * turn) + (360 - turn)) % 360
     squeeze = np.float32(0.75) + np.float32(0.25) * u[:, 2]
     return Objects(
         count,
@@ -69,10 +68,10 @@ def draw_objects(keys: U64, field: int, height: int, width: int, least: int, mos
     )
 
 
-def _radii(u: F32, shape: NDArray[np.int64], side: int) -> F32:
+def _radii(u: F32, shape: NDArray[np.int64], side: int, smallest: float) -> F32:
     """Radii in px (B, MOST): the first large, the others bounded by its area so that it often stays the largest."""
     half = np.float32(0.5 * side)
-    main = half * (np.float32(MAIN_SMALLEST) + np.float32(LARGEST - MAIN_SMALLEST) * u[:, :1])
+    main = half * (np.float32(smallest) + np.float32(LARGEST - smallest) * u[:, :1])
     area = AREAS[shape]
     bound = np.minimum(main * np.sqrt(RIVAL * area[:, :1] / area), half * np.float32(LARGEST))
     least = half * np.float32(SMALLEST)

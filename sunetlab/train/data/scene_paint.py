@@ -23,11 +23,17 @@ class Style(NamedTuple):
 
     Attributes:
         least, most: objects in a scene.
+        smallest: diameter of the first object, at the least, as a part of the image's shorter side.
+        turn: the largest rotation of an object, in degrees.
+        swing: strength of the patterns, as a part of the full one.
         clutter: whether fragments lie on the background.
     """
 
     least: int = 2
     most: int = MOST
+    smallest: float = 0.4
+    turn: int = 180
+    swing: float = 1.0
     clutter: bool = True
 
 
@@ -45,13 +51,13 @@ def paint(keys: U64, height: int, width: int, style: Style) -> tuple[U8, U8, NDA
         object, on what lies below it; labels (B,): the shape with the most pixels in the mask, from 0.
     """
     side = min(height, width)
-    ground = draw_surfaces(keys, _BACKGROUND, side)
+    ground = draw_surfaces(keys, _BACKGROUND, side, style.swing)
     image = _coloured(ground, height, width)  # (B, 3, H, W)
     if style.clutter:
         add_clutter(image, keys, _CLUTTER)
-    objects = draw_objects(keys, _OBJECTS, height, width, style.least, style.most)
+    objects = draw_objects(keys, _OBJECTS, height, width, style.least, style.most, style.smallest, style.turn)
     inside = outlines(objects, height, width)  # (B, MOST, H, W)
-    _paint_objects(image, keys, inside, objects, ground.mean)
+    _paint_objects(image, keys, inside, objects, ground.mean, style.swing)
     _add_noise(image, keys)
     owner = _owners(inside)
     return _to_bytes(image), _masks(owner, objects), _labels(owner, objects)
@@ -62,14 +68,14 @@ def _coloured(surfaces: Surfaces, height: int, width: int) -> F32:
     return surfaces.mean[:, :, None, None] + surfaces.swing[:, :, None, None] * pattern
 
 
-def _paint_objects(image: F32, keys: U64, inside: Mask, objects: Objects, ground_mean: F32) -> None:
+def _paint_objects(image: F32, keys: U64, inside: Mask, objects: Objects, ground_mean: F32, swing: float) -> None:
     _, _, height, width = image.shape
     surface_keys = bits(keys, _SURFACE_KEYS, MOST)
     for slot in range(MOST):
         rows = np.nonzero(objects.count > slot)[0]
         if not len(rows):
             break
-        surfaces = draw_surfaces(surface_keys[rows, slot], _SURFACES, min(height, width))
+        surfaces = draw_surfaces(surface_keys[rows, slot], _SURFACES, min(height, width), swing)
         pattern = patterns(surfaces, height, width)
         mean = apart(surfaces.mean, ground_mean[rows])
         which, y, x = np.nonzero(inside[rows, slot])

@@ -42,8 +42,8 @@ class Surfaces:
     key: U64
 
 
-def draw_surfaces(keys: U64, field: int, side: int) -> Surfaces:
-    """One surface per key, for images whose shorter side is `side` px. Uses the fields `field` … `field + 3`."""
+def draw_surfaces(keys: U64, field: int, side: int, swing: float) -> Surfaces:
+    """One surface per key, for images whose shorter side is `side` px, its pattern `swing` of full strength. Uses the fields `field` … `field + 3`."""
     u = uniform(keys, field, 9)
     return Surfaces(
         kind=below(keys, field + 1, 1, len(PATTERNS))[:, 0],
@@ -51,7 +51,7 @@ def draw_surfaces(keys: U64, field: int, side: int) -> Surfaces:
         period=np.maximum(np.float32(0.06 * side) + np.float32(0.24 * side) * u[:, 0] * u[:, 0], np.float32(3)),
         phase=u[:, 1:3],
         mean=LOW + (HIGH - LOW) * u[:, 3:6],
-        swing=np.float32(80) * (u[:, 6:9] - np.float32(0.5)),
+        swing=np.float32(80 * swing) * (u[:, 6:9] - np.float32(0.5)),
         key=bits(keys, field + 3, 1)[:, 0],
     )
 

@@ -27,7 +27,7 @@ _CHUNK_PX = 32 * 64 * 64  # the pixels painted at a time: the arrays stay in the
 
 STYLES = {
     "scenes": Style(),
-    "shapes": Style(least=1, most=2, clutter=False),  # for trials of seconds: nothing learns scenes in so short a time
+    "shapes": Style(least=1, most=1, smallest=0.5, turn=15, swing=0.25, clutter=False),  # for trials of seconds: nothing learns scenes in so short a time
 }
 
 
