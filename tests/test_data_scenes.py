@@ -17,8 +17,8 @@ from sunetlab.train.data.scene_textures import CONTRAST, PATTERNS, apart, draw_s
 from sunetlab.train.data.source import SOURCES
 
 GOLDEN = {
-    (64, 64): "d9d54de1c08ce9a9b309f1591a3ffdbf1059808b0ef0a0843543379460a21f02",
-    (40, 57): "b2bee77d055471f49d72de1dd76f8b0ccbca883fefd5a90abcb4b03520c72b38",
+    (64, 64): "2f9cb4dca3a0bd4402b7d62c2dfacf770f2604313ccdd98e0ef203933d6674e5",
+    (40, 57): "c2d864ac3492aa9f162e33e0e16c5a88d868916470a21f6697179618c6603101",
 }
 
 
@@ -35,6 +35,13 @@ def content(source: DataSource, name: str = "train") -> tuple[torch.Tensor, torc
 
 def keys(count: int, seed: int = 3) -> np.ndarray:
     return image_keys(seed, 0, np.arange(count, dtype=np.uint64))
+
+
+def test_shapes_are_single_objects_hardly_turned() -> None:
+    config = {"source": "shapes", "size": 48, "train": 200, "val": 1, "test": 1}
+    labels = content(scenes("classification", **config))[1]
+    for mask, label in zip(content(scenes("segmentation", **config))[1], labels, strict=True):
+        assert set(mask.unique().tolist()) == {0, int(label) + 1, VOID}
 
 
 # The hash
@@ -238,7 +245,7 @@ def test_defaults_record_and_progress() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"source": "scenery"}, "'scenery' is not a known source; known: scenes, folder:PATH"),
+        ({"source": "scenery"}, "'scenery' is not a known source; known: scenes, shapes, folder:PATH"),
         ({"source": "scenes:here"}, "must be written scenes"),
         ({"source": "folder"}, "must be written folder:PATH"),
         ({"source": "folder:"}, "must be written folder:PATH"),

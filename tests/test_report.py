@@ -20,8 +20,9 @@ from sunetlab.analysis.cost import analyze
 from sunetlab.study import charts
 from sunetlab.study.charts import Arm, Curve, Level
 from sunetlab.study.definition import Study
-from sunetlab.study.report import duration, pooled_spread, standing, write_report
+from sunetlab.study.report import duration, write_report
 from sunetlab.study.runner import open_folder, open_optuna
+from sunetlab.study.standing import pooled_spread, standing
 
 HOSTILE = "Is <script>alert('1')</script> & \"quoted\" deep?"
 VOID_TAGS = {"meta", "link"}

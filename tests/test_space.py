@@ -38,6 +38,12 @@ def test_impossible_designs_are_counted_by_reason() -> None:
     assert [(count, "too little growth" in reason) for reason, count in space.refused.items()] == [(1, True)]
 
 
+def test_a_network_that_two_combinations_make_is_one_design() -> None:
+    space = make_space({"stem": "small"}, {"depth": [1, 2, 3, 4]}, None, None)  # 32 pixels: both trimmed to 3,2,1,1
+    assert [design.levels["depth"] for design in space.designs] == [1, 2, 3]
+    assert list(space.refused.values()) == [1]
+
+
 @pytest.mark.parametrize(
     ("factors", "where", "parts"),
     [

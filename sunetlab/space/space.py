@@ -68,11 +68,15 @@ def make_space(
             raise InputError(f"factors: {name}: {shown(levels)}: a level stands twice")
     designs: list[Design] = []
     refused: Counter[str] = Counter()
+    seen: set[SUNetSpec] = set()
     for words in _combinations(factors):
         design = _design({**network, **words}, words, size, bound)
         if isinstance(design, str):
             refused[design] += 1
+        elif design.spec in seen:  # depth 3 and 4 are one network where both are trimmed to 3
+            refused["making the same network as an earlier combination"] += 1
         else:
+            seen.add(design.spec)
             designs.append(design)
     if not designs:
         reason, count = refused.most_common(1)[0]

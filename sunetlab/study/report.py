@@ -3,7 +3,7 @@
 import math
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,13 +15,13 @@ from sunetlab.space.space import level_name
 from sunetlab.study import charts, results
 from sunetlab.study.charts import Arm, Curve, Level
 from sunetlab.study.definition import Study, StudyTask
-from sunetlab.study.runner import DATABASE, INTERRUPTED, TRIALS, open_optuna
+from sunetlab.study.runner import INTERRUPTED, TRIALS
+from sunetlab.study.standing import TIE, standing
 from sunetlab.train.evaluate import OBJECTIVE
 from sunetlab.train.run import read_log, read_result
 
 PAGE = "report.html"
 LEFT = "left to run"
-TIE = "\u00a0"  # a space that no line is broken at
 VALUE_NAMES = {"accuracy": "accuracy", "miou": "mIoU"}  # as results name them, as people do
 
 Row = dict[str, Any]
@@ -66,10 +66,7 @@ def write_report(study: Study, folder: Path, command: str) -> Path:
     """
     trials = results.trials(study, folder)
     arms = results.arms(trials, study)
-    pages = [
-        _task_page(study, task, folder, _rows(trials, task.task), _rows(arms, task.task), _details(study, task, folder))
-        for task in study.tasks
-    ]
+    pages = [_task_page(study, task, folder, _rows(trials, task.task), _rows(arms, task.task)) for task in study.tasks]
     templates = Environment(
         loader=PackageLoader("sunetlab.study", ""),
         autoescape=True,
@@ -93,36 +90,6 @@ def write_report(study: Study, folder: Path, command: str) -> Path:
     return folder / PAGE
 
 
-def standing(arms: Sequence[Arm], value_name: str, is_over: bool = True) -> tuple[str, str]:
-    """What stands, and why it is no verdict: two sentences, the second to follow "No verdict: ".
-
-    Args:
-        arms: the designs with finished trials, the best first.
-        value_name: such as "accuracy".
-        is_over: whether no trial is left to run.
-    """
-    if not arms:
-        return "No trial has finished yet.", "there is nothing to compare."
-    best, so_far = arms[0], "" if is_over else " so far"
-    value = f"{_percent(best.mean)} validation {value_name} ({_seeds(best)})"
-    if len(arms) == 1:
-        return (
-            f"{best.label} is the only design that has finished{so_far}: {value}.",
-            "there is nothing to compare it with.",
-        )
-    second, lead = arms[1], best.mean - arms[1].mean
-    ahead = f"{lead:.1f} points above" if lead > 0 else "level with"
-    text = f"The best of {len(arms)} designs{so_far}, {best.label}, has {value}, {ahead} the second, {second.label} "
-    return text + f"({_percent(second.mean)}, {_seeds(second)}).", _doubt(arms, lead)
-
-
-def pooled_spread(arms: Sequence[Arm]) -> float | None:
-    """Standard deviation between seeds of one design, pooled over designs: √(Σ squares / Σ (seeds − 1)), in points."""
-    squares = sum((value - arm.mean) ** 2 for arm in arms for value in arm.values)
-    freedom = sum(len(arm.values) - 1 for arm in arms)
-    return math.sqrt(squares / freedom) if freedom else None
-
-
 def duration(seconds: float) -> str:
     """Seconds as they are best read: 9.4 s, 12 min, 3.5 h."""
     if seconds < 120:
@@ -135,30 +102,7 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _doubt(arms: Sequence[Arm], lead: float) -> str:
-    """Why a lead proves nothing: the spread between seeds beside it, or that nobody knows the spread."""
-    spread, fewest = pooled_spread(arms), min(len(arm.values) for arm in arms[:2])
-    if spread is None:
-        return "one seed cannot tell designs apart; how far chance alone moves a value is not known here."
-    seeds = f"seeds of one and the same design differ by {spread:.1f} points (standard deviation)"
-    if fewest < 2:
-        return f"{seeds}, and one of the first two has a single seed, which cannot tell designs apart."
-    if lead <= spread:
-        return f"{seeds}, so that chance alone can make such a lead."
-    return f"{seeds}, less than the lead, but {fewest} seeds are few and the best was picked after looking."
-
-
-def _percent(value: float) -> str:
-    return f"{value:.1f}{TIE}%"
-
-
-def _seeds(arm: Arm) -> str:
-    return f"mean of {len(arm.values)} seeds" if len(arm.values) > 1 else "1 seed"
-
-
-def _task_page(
-    study: Study, task: StudyTask, folder: Path, trials: list[Row], rows: list[Row], details: Mapping[str, str]
-) -> TaskPage:
+def _task_page(study: Study, task: StudyTask, folder: Path, trials: list[Row], rows: list[Row]) -> TaskPage:
     home, value_name = folder / TRIALS / task.task, VALUE_NAMES[OBJECTIVE[task.task]]
     arms = [_arm(study, row, trials, is_best=row is rows[0]) for row in rows]
     curves = _curves(study, home, trials, rows, f"val_{OBJECTIVE[task.task]}")
@@ -174,7 +118,7 @@ def _task_page(
         total=total,
         charts=tuple(Markup(svg) for svg in _charts(study, rows, arms, curves, value_name)),
         designs=_designs(rows, arms),
-        failures=tuple(trial | {"detail": details.get(trial["folder"], "")} for trial in trials if _failed(trial)),
+        failures=tuple(trial for trial in trials if _failed(trial)),
         commands=_commands(folder, task.task, rows),
         results=tuple(filter(None, (read_result(home / trial["folder"]) for trial in finished))),
     )
@@ -249,14 +193,6 @@ def _failed(trial: Row) -> bool:
 def _planned(study: Study, task: StudyTask) -> int:
     """How many trials a study that never began would have; bounds on costs are taken at two classes."""
     return len(study.seeds) * len(study.make_designs(task, classes=2, size=task.data.size))
-
-
-def _details(study: Study, task: StudyTask, folder: Path) -> dict[str, str]:
-    """What failed trials said, by their folder."""
-    if not (folder / DATABASE).exists():
-        return {}
-    trials = open_optuna(study, task.task, folder).get_trials(deepcopy=False)
-    return {str(t.user_attrs.get("folder")): str(t.user_attrs["detail"]) for t in trials if "detail" in t.user_attrs}
 
 
 def _rows(table: Any, task: str) -> list[Row]:

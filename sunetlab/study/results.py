@@ -39,8 +39,8 @@ def load_study(folder: Path) -> Study:
 def trials(study: Study, folder: Path) -> pd.DataFrame:
     """One row per candidate that was put in line: its last trial, but for interruptions that were made good.
 
-    Columns: task, design (the spec's id), one per factor, seed, state, reason, value (in [0, 1]; nan where there is
-    none), params, macs (of one image), seconds, folder.
+    Columns: task, design (the spec's id), one per factor, seed, state, reason, detail, value (in [0, 1]; nan where there
+    is none), params, macs (of one image), seconds, folder.
     """
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for task in study.tasks:
@@ -49,20 +49,8 @@ def trials(study: Study, folder: Path) -> pd.DataFrame:
             key = (task.task, row["folder"])
             if key not in rows or not is_open(trial):
                 rows[key] = row
-    columns = [
-        "task",
-        "design",
-        *study.factors,
-        "seed",
-        "state",
-        "reason",
-        "value",
-        "params",
-        "macs",
-        "seconds",
-        "folder",
-    ]
-    return pd.DataFrame(list(rows.values()), columns=columns)
+    figures = ("state", "reason", "detail", "value", "params", "macs", "seconds", "folder")
+    return pd.DataFrame(list(rows.values()), columns=["task", "design", *study.factors, "seed", *figures])
 
 
 def arms(table: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -137,6 +125,7 @@ def _row(task: str, trial: FrozenTrial) -> dict[str, Any]:
         **planned(trial),
         "state": STATES[trial.state],
         "reason": reason_of(trial) if trial.state == TrialState.FAIL else "",
+        "detail": attrs.get("detail", ""),
         "value": trial.value if finished else math.nan,
         "params": attrs.get("params"),
         "macs": attrs.get("macs"),

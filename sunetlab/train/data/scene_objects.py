@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sunetlab.train.data.hashing import F32, U64, below, uniform
 from sunetlab.train.data.scene_shapes import AREAS, SHAPES, Mask
+from sunetlab.train.data.scene_style import SCENES, Style
 from sunetlab.train.data.scene_textures import ROTATIONS
 
 MOST = 5
@@ -38,13 +39,13 @@ class Objects:
     stroke: F32
 
 
-def draw_objects(keys: U64, field: int, height: int, width: int, least: int, most: int, smallest: float, turn: int) -> Objects:
-    """Draw `least` to `most` objects (of MOST) of one scene per key. Uses the hash fields `field` … `field + 7`."""
+def draw_objects(keys: U64, field: int, height: int, width: int, style: Style = SCENES) -> Objects:
+    """Draw the objects of one scene per key. Uses the hash fields `field` … `field + 7`."""
     side = min(height, width)
-    count = least + below(keys, field, 1, most - least + 1)[:, 0]
+    count = style.least + below(keys, field, 1, style.most - style.least + 1)[:, 0]
     shape = np.argsort(uniform(keys, field + 1, len(SHAPES)), axis=1, kind="stable")[:, :MOST]
     u = uniform(keys, field + 2, 3 * MOST).reshape(-1, 3, MOST)
-    radius = _radii(u[:, 0], shape, side, smallest)
+    radius = _radii(u[:, 0], shape, side, style.smallest)
     stroke = np.float32(0.22) + np.float32(0.2) * u[:, 1]
     stroke = np.minimum(np.maximum(stroke, np.float32(THINNEST_PX) / radius), np.float32(0.6))
     # At most a tenth of a diameter is cut off by the image's edge.
@@ -55,7 +56,7 @@ def draw_objects(keys: U64, field: int, height: int, width: int, least: int, mos
     # Any object may be painted first; unused slots go last.
     rank = uniform(keys, field + 4, MOST) + (np.arange(MOST) >= count[:, None])
     order = np.argsort(rank, axis=1, kind="stable")
-    rotation = (below(keys, field + 5, MOST, 2 * turn) + (360 - turn)) % 360
+    rotation = (below(keys, field + 5, MOST, 2 * style.turn) + (360 - style.turn)) % 360
     squeeze = np.float32(0.75) + np.float32(0.25) * u[:, 2]
     return Objects(
         count,

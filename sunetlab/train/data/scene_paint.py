@@ -1,7 +1,5 @@
 """From keys to pictures: background, clutter, objects over each other, noise; and whose pixel each one is."""
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +7,7 @@ from sunetlab.train.data.hashing import F32, U64, bits, uniform
 from sunetlab.train.data.scene_clutter import add_clutter
 from sunetlab.train.data.scene_objects import MOST, Objects, draw_objects, outlines
 from sunetlab.train.data.scene_shapes import Mask
+from sunetlab.train.data.scene_style import SCENES, Style
 from sunetlab.train.data.scene_textures import Surfaces, apart, draw_surfaces, patterns
 from sunetlab.train.data.split import VOID
 
@@ -18,33 +17,14 @@ _BACKGROUND, _OBJECTS, _SURFACE_KEYS, _SURFACES, _NOISE, _CLUTTER = 0, 10, 20, 3
 NOISE = np.float32(10)  # the largest standard deviation of the pixel noise, of 255
 
 
-class Style(NamedTuple):
-    """How hard the scenes are.
-
-    Attributes:
-        least, most: objects in a scene.
-        smallest: diameter of the first object, at the least, as a part of the image's shorter side.
-        turn: the largest rotation of an object, in degrees.
-        swing: strength of the patterns, as a part of the full one.
-        clutter: whether fragments lie on the background.
-    """
-
-    least: int = 2
-    most: int = MOST
-    smallest: float = 0.4
-    turn: int = 180
-    swing: float = 1.0
-    clutter: bool = True
-
-
-def paint(keys: U64, height: int, width: int, style: Style) -> tuple[U8, U8, NDArray[np.int64]]:
+def paint(keys: U64, height: int, width: int, style: Style = SCENES) -> tuple[U8, U8, NDArray[np.int64]]:
     """Paint one scene per key.
 
     Args:
         keys: uint64 (B,).
         height: In px.
         width: In px.
-        style: How hard they are.
+        style: How hard the scenes are.
 
     Returns:
         Images (B, 3, H, W); masks (B, H, W): 0 the background, 1 … 10 the shapes, VOID a pixel wide around every
@@ -55,7 +35,7 @@ def paint(keys: U64, height: int, width: int, style: Style) -> tuple[U8, U8, NDA
     image = _coloured(ground, height, width)  # (B, 3, H, W)
     if style.clutter:
         add_clutter(image, keys, _CLUTTER)
-    objects = draw_objects(keys, _OBJECTS, height, width, style.least, style.most, style.smallest, style.turn)
+    objects = draw_objects(keys, _OBJECTS, height, width, style)
     inside = outlines(objects, height, width)  # (B, MOST, H, W)
     _paint_objects(image, keys, inside, objects, ground.mean, style.swing)
     _add_noise(image, keys)

@@ -42,8 +42,11 @@ class Surfaces:
     key: U64
 
 
-def draw_surfaces(keys: U64, field: int, side: int, swing: float) -> Surfaces:
-    """One surface per key, for images whose shorter side is `side` px, its pattern `swing` of full strength. Uses the fields `field` … `field + 3`."""
+def draw_surfaces(keys: U64, field: int, side: int, swing: float = 1.0) -> Surfaces:
+    """One surface per key, for images whose shorter side is `side` px; uses the fields `field` … `field + 3`.
+
+    `swing` is the strength of the patterns, as a part of the full one.
+    """
     u = uniform(keys, field, 9)
     return Surfaces(
         kind=below(keys, field + 1, 1, len(PATTERNS))[:, 0],

@@ -1,9 +1,9 @@
 """`scenes`: embedded data made from a seed, the same to the bit on every machine.
 
 Ten shapes in random colours and textures, overlapping, on cluttered ground. Segmentation asks for the shape at each
-pixel, classification for the shape of the largest visible object. `shapes` is its easier sibling: one or two objects
-on ground without clutter. Only the outline as a whole tells a shape: discs,
-rings and crescents share their edges, and so do squares, frames, crosses, ells and bars.
+pixel, classification for the shape of the largest visible object. Only the outline as a whole tells a shape: discs,
+rings and crescents share their edges, and so do squares, frames, crosses, ells and bars. `shapes` is the easier
+sibling, for trials of seconds: one object, hardly turned, on plain ground.
 """
 
 from typing import Any
@@ -14,8 +14,9 @@ import torch
 from sunetlab.errors import InputError
 from sunetlab.train.data.config import DataConfig
 from sunetlab.train.data.hashing import image_keys
-from sunetlab.train.data.scene_paint import Style, paint
+from sunetlab.train.data.scene_paint import paint
 from sunetlab.train.data.scene_shapes import SHAPES
+from sunetlab.train.data.scene_style import STYLES
 from sunetlab.train.data.split import MemorySplit, Progress
 
 SIZE = (64, 64)
@@ -23,12 +24,6 @@ COUNTS = {"train": 2000, "val": 500, "test": 500}
 VERSION = 1  # of the images: a change to any of them is a new version
 
 _CHUNK_PX = 32 * 64 * 64  # the pixels painted at a time: the arrays stay in the processor's cache
-
-
-STYLES = {
-    "scenes": Style(),
-    "shapes": Style(least=1, most=1, smallest=0.5, turn=15, swing=0.25, clutter=False),  # for trials of seconds: nothing learns scenes in so short a time
-}
 
 
 class ScenesSource:
