@@ -64,6 +64,10 @@ def run(
         int | None, typer.Option(min=0, help="Stop after so many; the same command goes on.", show_default=False)
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again.")] = False,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[TASK=]SOURCE", help="Instead of the study's own data.", show_default=False),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Train every candidate of a study; the same command again goes on where it stopped."""
@@ -72,6 +76,8 @@ def run(
     from .progress import Screen, StudyScreen
 
     asked = _load(study)
+    if data:
+        asked = asked.with_sources(dict(_task_and_source(asked, text) for text in data))
     folder = _folder(study, asked, out)
     with Screen() as screen:
         run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen))
@@ -192,6 +198,17 @@ def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
 
 def _tasks(asked: "Study") -> list[str]:
     return [task.task for task in asked.tasks]
+
+
+def _task_and_source(asked: "Study", text: str) -> tuple[str, str]:
+    """`segmentation=folder:camvid`, or a source alone where the study has one task."""
+    names = _tasks(asked)
+    task, equals, source = text.partition("=")
+    if equals and task.isalpha():
+        return task, source
+    if len(names) > 1:
+        raise InputError(f"--data: {text!r}: the study has several tasks; write {names[0]}=SOURCE")
+    return names[0], text
 
 
 def _load(name: str) -> "Study":

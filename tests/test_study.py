@@ -86,7 +86,7 @@ def test_a_changed_study_does_not_mix_with_the_old_one(finished: Path, tmp_path:
         run_study(load(tmp_path, STUDY.replace("[0, 1]", "[0, 2]")), finished, "cpu")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="not empty"):
+    with pytest.raises(InputError, match="not an empty folder"):
         run_study(load(tmp_path), tmp_path / "full", "cpu")
 
 

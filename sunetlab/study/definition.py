@@ -9,6 +9,7 @@ sampler = "grid"                  all designs, or "random": `designs` of them, d
 [[tasks]]                         one or more: task, recipe (a table; `base` names one to start from), data
 """
 
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -85,6 +86,25 @@ class Study(BaseModel):
     def save(self, path: Path) -> None:
         """Write the study with nothing left to a default."""
         write_table(path, self.model_dump(mode="json"))
+
+    def with_sources(self, sources: Mapping[str, str]) -> Self:
+        """The same study on other data: task → source.
+
+        Raises:
+            InputError: the study has no such task, or there is no such source.
+        """
+        names = [task.task for task in self.tasks]
+        for name in sources.keys() - set(names):
+            raise InputError(f"--data: {name}: the study's tasks are {', '.join(names)}")
+        changed = [
+            task.model_copy(
+                update={"data": validate(DataConfig, {**task.data.model_dump(), "source": source}, "--data")}
+            )
+            if (source := sources.get(task.task))
+            else task
+            for task in self.tasks
+        ]
+        return self.model_copy(update={"tasks": tuple(changed)})
 
     def make_designs(self, task: StudyTask, classes: int, size: tuple[int, int] | None) -> tuple[Design, ...]:
         """The designs of a task's candidates, for its number of classes and its images' size.

@@ -39,8 +39,8 @@ def load_study(folder: Path) -> Study:
 def trials(study: Study, folder: Path) -> pd.DataFrame:
     """One row per candidate that was put in line: its last trial, but for interruptions that were made good.
 
-    Columns: task, design (the spec's id), one per factor, seed, state, reason, detail, value (in [0, 1]; nan where there
-    is none), params, macs (of one image), seconds, folder.
+    Columns: task, design (the spec's id), one per factor, seed, state, reason, detail, value (in [0, 1]; nan where
+    there is none), params, macs (of one image), seconds, folder.
     """
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for task in study.tasks:

@@ -68,29 +68,37 @@ class SilentStudy:
         """Nothing."""
 
 
-def open_folder(study: Study, folder: Path) -> None:
-    """Make `folder` this study's, or find that it already is.
+def check_folder(study: Study, folder: Path) -> None:
+    """See that `folder` is this study's or can become it.
 
     Raises:
         InputError: it holds a study that differs, or something else.
     """
-    path = folder / STUDY
-    if path.exists():
-        there = Study.load(path)
+    if (folder / STUDY).exists():
+        there = Study.load(folder / STUDY)
         changed = [name for name in Study.model_fields if getattr(there, name) != getattr(study, name)]
         if changed:
             raise InputError(
                 f"{folder}: holds a study called {there.name} with other {', '.join(changed)}; choose another --out, "
                 "or restore the study's file"
             )
-        return
+    elif folder.exists() and (not folder.is_dir() or any(not entry.name.startswith(".") for entry in folder.iterdir())):
+        raise InputError(f"{folder}: is not an empty folder and holds no study; choose another --out")
+
+
+def open_folder(study: Study, folder: Path) -> None:
+    """Make `folder` this study's.
+
+    Raises:
+        InputError: it is another's, or cannot be made.
+    """
+    check_folder(study, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         raise InputError(f"{folder}: cannot be made: {error.strerror}") from None
-    if any(not entry.name.startswith(".") for entry in folder.iterdir()):
-        raise InputError(f"{folder}: is not empty and holds no study; choose another --out")
-    study.save(path)
+    if not (folder / STUDY).exists():
+        study.save(folder / STUDY)
 
 
 def run_study(
@@ -116,9 +124,11 @@ def run_study(
         SunetlabError: the database is damaged, or somebody else is at work in the folder.
     """
     watch = watch or SilentStudy()
+    check_folder(study, folder)
+    sources = [_open(task, watch) for task in study.tasks]  # before anything is made
     open_folder(study, folder)
     with _lock(folder):
-        queues = [_Queue(study, task, _open(task, watch), folder) for task in study.tasks]
+        queues = [_Queue(study, *pair, folder) for pair in zip(study.tasks, sources, strict=True)]
         for queue in queues:
             queue.fill(retry_failed)
         done = 0
