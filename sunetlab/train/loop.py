@@ -157,12 +157,11 @@ class _Trainer:
             "epoch": epoch + 1,
             "lr": self.recipe.lr_at(epoch * self.steps, self.steps),
             "train_loss": loss,
-            **{f"val_{name}": value for name, value in figures.items()},
+            **{f"val_{name}": 0.0 if math.isnan(value) else value for name, value in figures.items()},  # all void
             "images_per_second": round(self.steps * self.batch_size / (trained - began), 1),
             "seconds": round(time.perf_counter() - began, 3),
         }
         objective = f"val_{OBJECTIVE[self.run.spec.task]}"
-        row[objective] = 0.0 if math.isnan(row[objective]) else row[objective]  # a validation split that is all void
         is_best = all(row[objective] > earlier[objective] for earlier in self.rows)
         self.rows.append(row)
         self.save(is_best)
