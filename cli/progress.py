@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 from .output import percent
@@ -19,12 +20,20 @@ if TYPE_CHECKING:
 PAUSE = 10.0  # seconds between two lines where there is no terminal
 
 
-class _Rate(ProgressColumn):
-    """Units a second."""
+class _Count(ProgressColumn):
+    """How much is done of how much."""
 
     def render(self, task: Task) -> Text:
-        unit = task.fields.get("unit", "")
-        return Text(f"{task.speed:,.0f} {unit}/s" if task.speed else "")
+        return Text("" if task.total is None else f"{task.completed:,.0f}/{task.total:,.0f} {task.fields['unit']}")
+
+
+class _Rate(ProgressColumn):
+    """Units a second, or a minute."""
+
+    def render(self, task: Task) -> Text:
+        if not task.speed:
+            return Text("")
+        return Text(f"{task.speed:,.0f}/s" if task.speed >= 1 else f"{60 * task.speed:.1f}/min")
 
 
 class Screen:
@@ -34,13 +43,13 @@ class Screen:
         self.console = Console(stderr=True, highlight=False)
         self.live = self.console.is_terminal
         self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-            _Rate(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+            BarColumn(bar_width=16),
+            _Count(table_column=Column(no_wrap=True, justify="right")),
+            _Rate(table_column=Column(no_wrap=True, justify="right")),
+            TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
+            TextColumn("left", table_column=Column(no_wrap=True)),
+            expand=True,
             console=self.console,
             transient=True,
             disable=not self.live,

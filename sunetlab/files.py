@@ -1,5 +1,6 @@
 """TOML and JSON, in and out: pydantic's complaints as one line, and files that are whole or absent."""
 
+import errno
 import json
 import os
 import tomllib
@@ -75,8 +76,10 @@ def _rule(details: ErrorDetails, model: type[BaseModel]) -> Iterator[str]:
 
 def shown(value: object) -> str:
     """A value as a user would write it: `2,0,7` for a sequence, anything long cut."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"a number of {value.bit_length()} bits"  # Python does not write those beyond 4300 digits
     if isinstance(value, list | tuple):
-        text = ",".join(map(str, value))
+        text = ",".join(map(shown, value[:80]))
     else:
         text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 80 else text[:77] + "..."
@@ -142,10 +145,12 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         InputError: the folder is missing or may not be written to.
     """
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    part = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         file = part.open("xb")
-    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
         raise InputError(f"{path}: cannot be written: {error.strerror}: {path.parent}") from None
     try:
         with file:
@@ -155,6 +160,6 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         part.replace(path)
     except BaseException as error:
         part.unlink(missing_ok=True)
-        if isinstance(error, IsADirectoryError):
-            raise InputError(f"{path}: cannot be written: it is a folder") from None
+        if isinstance(error, OSError) and error.errno in {errno.EISDIR, errno.ENAMETOOLONG}:
+            raise InputError(f"{path}: cannot be written: {error.strerror}") from None
         raise

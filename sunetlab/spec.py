@@ -291,7 +291,7 @@ def _dilations(words: Words) -> tuple[int, ...]:
     dilations = rules.dilations_by_output_stride(words.output_stride, blocks, words.stem)
     if dilations is None:
         first = rules.STEMS[words.stem].stride ** 2
-        known = ", ".join(str(first * 2**block) for block in range(blocks))
+        known = ", ".join(str(first * 2**block) for block in range(min(blocks, 20)))
         raise InputError(
             f"output_stride: {words.output_stride}: stem {words.stem} with {blocks} blocks can have {known}"
         )

@@ -417,7 +417,7 @@ def test_a_file_has_the_mode_that_the_umask_allows(tmp_path: Path, mask: int) ->
         ("net.yaml", "{path}: unknown kind of file; known are .toml, .json"),
         ("none/net.toml", "{path}: cannot be written: No such file or directory: {path.parent}"),
         ("file/net.toml", "{path}: cannot be written: Not a directory: {path.parent}"),
-        ("folder.toml", "{path}: cannot be written: it is a folder"),
+        ("folder.toml", "{path}: cannot be written: Is a directory"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path, name: str, rule: str) -> None:
