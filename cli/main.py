@@ -1,8 +1,13 @@
 """The `sunetlab` command: the groups of commands, and what an error looks like (one line, and an exit status)."""
 
+import contextlib
 import errno
+import io
 import os
+import select
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -49,6 +54,9 @@ def _sunetlab(version: Version = False) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit status: 0 done, 1 failed, 2 wrong input, 130 stopped."""
+    _open_streams()
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _stop)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -64,9 +72,10 @@ def run(arguments: list[str]) -> int:
         return _told(str(error), FAILED)
     except (KeyboardInterrupt, typer.Abort):
         return _stopped()
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+    except BrokenPipeError as error:
+        return _unread(error)
+    except SystemExit as left:  # click and rich make this of a broken pipe, and of nothing else
+        return _unread(left.__context__)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             return _told("no room on the disk; what has finished is kept, and the same command goes on", FAILED)
@@ -78,10 +87,49 @@ def run(arguments: list[str]) -> int:
         raise
 
 
+def _open_streams() -> None:
+    """Streams that take whatever is printed, also where they are closed or their encoding has not every character."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+_MAIN_PROCESS = os.getpid()
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    """End on a signal as on Ctrl-C; a forked worker, which has inherited this, ends at once."""
+    if os.getpid() != _MAIN_PROCESS:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    raise KeyboardInterrupt
+
+
+def _unread(error: BaseException | None) -> int:
+    """The status after a broken pipe: done where it is standard output's, whose reader has seen enough."""
+    enough = _is_unread(sys.stdout.fileno())
+    status = DONE if enough else _told(f"stopped: {error}", FAILED)
+    for stream in (sys.stdout, sys.stderr):  # else the interpreter complains that it cannot write what is left
+        if _is_unread(stream.fileno()):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return status
+
+
+def _is_unread(file: int) -> bool:
+    """Whether a file is a pipe that nobody reads."""
+    poll = select.poll()
+    poll.register(file, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
 def _stopped() -> int:
     return _told("stopped; what has finished is kept, and the same command goes on from there", STOPPED)
 
 
 def _told(line: str, status: int) -> int:
-    print("sunetlab: " + " ".join(line.split()), file=sys.stderr)  # noqa: T201
+    with contextlib.suppress(BrokenPipeError):
+        print("sunetlab: " + " ".join(line.split()), file=sys.stderr)  # noqa: T201
     return status

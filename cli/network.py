@@ -92,19 +92,19 @@ def find_network(name: str | None, words: dict[str, Any]) -> SUNetSpec:
         raise InputError(_with_flags(str(error), words)) from None
 
 
-def input_size(text: str | None) -> tuple[int, int] | None:
-    """`224` or `360x480` as (height, width)."""
+def input_size(text: str | None, flag: str = "--input") -> tuple[int, int] | None:
+    """`224` or `360x480`, given to `flag`, as (height, width)."""
     if text is None:
         return None
     match = re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", text)
     if match is None or 0 in (int(side) for side in match.groups() if side):
-        raise InputError(f"--input: {text!r}: must be a side, such as 224, or HxW, such as 360x480, in pixels")
+        raise InputError(f"{flag}: {text!r}: must be a side, such as 224, or HxW, such as 360x480, in pixels")
     height = int(match[1])
     return height, int(match[2] or height)
 
 
 def _named(name: str) -> SUNetSpec:
-    if Path(name).is_dir():
+    if (Path(name) / "spec.toml").is_file():
         return SUNetSpec.load(Path(name) / "spec.toml")
     return SUNetSpec.load(name) if Path(name).suffix in {".toml", ".json"} else preset(name)
 

@@ -1,18 +1,26 @@
 """What commands print: tables for a terminal, plain columns for a pipe, one JSON object where asked."""
 
 import json
+import math
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:  # a pipe's JSON needs no rich
+    from rich.table import Table
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+_PIPE = 10_000  # characters, more than any table has
+_FOLDED = 16  # characters that a column of texts keeps however narrow the terminal
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """One JSON object on standard output."""
-    print(json.dumps(value, indent=2, allow_nan=False))  # noqa: T201
+    """One JSON object on standard output; null for what is not a finite number, which JSON cannot write."""
+    print(json.dumps(_finite(value), indent=2, allow_nan=False))  # noqa: T201
 
 
 def say(text: str = "") -> None:
@@ -26,21 +34,53 @@ def note(text: str) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], last_is_total: bool = False) -> None:
-    """A table; columns whose cells are all numbers stand to the right."""
+    """A table; columns whose cells are all numbers stand to the right.
+
+    Where a terminal is too narrow, columns of long texts fold; where that is not enough, the table is whole and
+    the terminal breaks its lines: no cell is ever cut.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     cells = [[shown(cell) for cell in row] for row in rows]
     terminal = sys.stdout.isatty()
-    table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False)
+    table = Table(
+        box=box.SIMPLE_HEAD if terminal else None,
+        pad_edge=False,
+        show_edge=False,
+        padding=(0, 1, 0, 0 if terminal else 1),
+    )
     for index, name in enumerate(columns):
         numeric = all(_is_number(row[index]) for row in cells)
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=not terminal or numeric)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for index, row in enumerate(cells):
         table.add_row(*row, style="bold" if last_is_total and index == len(cells) - 1 else None)
     # a pipe has no width: nothing is cut or wrapped there
-    Console(width=None if terminal else 10_000, highlight=False, markup=False).print(table, crop=terminal)
+    room = shutil.get_terminal_size().columns if terminal else _PIPE
+    # without a height, rich would not hear of a width where TERM is dumb
+    console = Console(width=_PIPE, height=25, highlight=False, markup=False)
+    console.width = max(room, _fold(table, console.measure(table).maximum, room))
+    with console.capture() as captured:  # rich leaves with status 1 where it finds a pipe broken that it writes to
+        console.print(table)
+    print(captured.get(), end="")  # noqa: T201
+
+
+def _fold(table: "Table", wanted: int, room: int) -> int:
+    """Narrow the columns of long texts if that brings the table from `wanted` to `room` characters; its width then."""
+    longest = [max((len(str(cell)) for cell in column.cells), default=0) for column in table.columns]
+    spare = [
+        max(0, length - _FOLDED) if column.justify == "left" else 0
+        for length, column in zip(longest, table.columns, strict=True)
+    ]
+    if not 0 < wanted - room <= sum(spare):
+        return wanted
+    for column, length, most in zip(table.columns, longest, spare, strict=True):
+        less = min(most, wanted - room)
+        if less:
+            column.width = length - less
+            wanted -= less
+    return wanted
 
 
 def shown(cell: object) -> str:
@@ -66,6 +106,14 @@ def percent(value: float, digits: int = 1) -> str:
 def sides(size: Sequence[int]) -> str:
     """(height, width) as HxW."""
     return f"{size[0]}x{size[1]}"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _is_number(text: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sunetlab import InputError
+from sunetlab import InputError, SunetlabError
 
 from .output import Json, note, percent, print_json, print_table, say, short
 from .training import Device
@@ -15,7 +15,7 @@ from .training import Device
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sunetlab.study.definition import Study
+    from sunetlab.study.definition import Study, StudyTask
 
 app = typer.Typer(help="Many candidates, one question.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, its .toml file, or its folder.")]
@@ -45,15 +45,18 @@ def show(study: Name, as_json: Json = False) -> None:
         return
     say(asked.question)
     for task in asked.tasks:
-        designs = asked.make_designs(task, classes=10, size=task.data.size)
+        classes, size = _classes_and_size(task)
+        designs = asked.make_designs(task, classes, size)
         say()
         seeds = f"{len(asked.seeds)} seed{'s' if len(asked.seeds) > 1 else ''}"
         say(f"{task.task} on {task.data.source}: {len(designs)} designs x {seeds}, {task.recipe.epochs} epochs each")
         rows = []
         for design in designs:
-            report = analyze(design.spec, task.data.size)
+            report = analyze(design.spec, size)
             rows.append([*map(str, design.levels.values()), report.params, short(report.macs)])
         print_table([*asked.factors, "params", "MACs"], rows)
+        for reason, count in asked.make_space(task, classes, size).refused.items():
+            note(f"{count} combinations are left out: {reason}")
 
 
 @app.command()
@@ -137,23 +140,41 @@ def export(
     say(f"{out}: {factors}  {short(arm['params'])} parameters  {percent(arm['value'])}")
 
 
+def _classes_and_size(task: "StudyTask") -> tuple[int, tuple[int, int] | None]:
+    """What a task's data say of its networks; where they are not here, ten classes and the design size, and a note."""
+    from sunetlab.train.data import open_data
+
+    try:
+        data = open_data(task.data)
+    except InputError as error:
+        note(f"costs are those of 10 classes: {error}")
+        return 10, task.size
+    return len(data.classes), data.size
+
+
 def _conclude(asked: "Study", folder: Path) -> None:
     """The end of a run: table, best configurations, results page."""
     from sunetlab.study import results
     from sunetlab.study.report import write_report
 
     table = results.trials(asked, folder)
-    _print_arms(asked, table)
     finished = set(table.loc[table["state"] == "finished", "task"])
-    for task in _tasks(asked):
-        if task in finished:
-            out = folder / "best" / task
-            _export(asked, folder, task, None, out)
-            say(f"best for {task:<15} {out}")
-    say(f"results page             {write_report(asked, folder, _command(folder))}")
+    best = {task: folder / "best" / task for task in _tasks(asked) if task in finished}
+    for task, out in best.items():
+        _export(asked, folder, task, None, out)
+    page = write_report(asked, folder, _command(folder))
+    _print_arms(asked, table)  # only now: whoever reads the table may stop reading
+    for task, out in best.items():
+        say(f"best for {task:<15} {out}")
+    say(f"results page             {page}")
+    failed = int((table["state"] == "failed").sum())
+    if failed:
+        note(f"{failed} trials failed; --retry-failed runs them again")
     waiting = int((table["state"] == "waiting").sum())
     if waiting:
         note(f"{waiting} trials are left; the same command goes on")
+    if failed and not finished:
+        raise SunetlabError(f"{folder}: no trial has finished; sunetlab study status {folder} says why")
 
 
 def _print_arms(asked: "Study", table: "pd.DataFrame") -> None:
@@ -216,18 +237,24 @@ def _load(name: str) -> "Study":
     from sunetlab.study.definition import Study, find
     from sunetlab.study.results import load_study
 
-    return load_study(Path(name)) if Path(name).is_dir() else Study.load(find(name))
+    return load_study(Path(name)) if _is_study(Path(name)) else Study.load(find(name))
+
+
+def _is_study(path: Path) -> bool:
+    return (path / "study.toml").is_file()
 
 
 def _folder(name: str, asked: "Study", out: Path | None) -> Path:
-    return out or (Path(name) if Path(name).is_dir() else Path("runs") / asked.name)
+    return out or (Path(name) if _is_study(Path(name)) else Path("runs") / asked.name)
 
 
 def _existing(name: str) -> Path:
     """The folder of a study that ran, by the folder, the study's name or its file."""
-    if Path(name).is_dir():
+    if _is_study(Path(name)):
         return Path(name)
-    folder = Path("runs") / Path(name).stem
+    if Path(name).is_file():
+        name = _load(name).name
+    folder = Path("runs") / name.removesuffix(".toml")
     if not folder.is_dir():
         raise InputError(f"study: {name!r}: has not run here: there is no folder {folder}; give the study's folder")
     return folder

@@ -1,7 +1,9 @@
 """`sunetlab train` and `sunetlab evaluate`: one network."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -9,6 +11,13 @@ from sunetlab import InputError, SUNetSpec
 
 from .network import input_size, takes_network
 from .output import Json, note, percent, print_json, print_table, say, sides
+
+if TYPE_CHECKING:  # these import torch
+    from pydantic import BaseModel
+
+    from sunetlab.train.data import DataSource
+
+Model = TypeVar("Model", bound="BaseModel")
 
 Data = Annotated[str, typer.Option("--data", metavar="SOURCE", help="scenes, or folder:PATH.", show_default=False)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
@@ -24,7 +33,7 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="The run's folder; by default runs/ID-sSEED.", show_default=False)
     ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Bring every image to this size.")] = None,
     train_images: Limit = None,
     val_images: Limit = None,
@@ -35,7 +44,6 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train one network; the same command again goes on where it stopped."""
-    from sunetlab.files import validate
     from sunetlab.train.data import DataConfig, open_data
     from sunetlab.train.loop import train as train_run
     from sunetlab.train.recipe import Recipe
@@ -45,12 +53,22 @@ def train(
 
     changes = {"epochs": epochs, "lr": lr, "batch_size": batch_size}
     changes = {name: value for name, value in changes.items() if value is not None}
-    chosen = validate(Recipe, Recipe.load(recipe).model_dump() | changes, "recipe")
-    config = validate(
+    fields = Recipe.load(recipe).model_dump() | changes
+    if epochs is not None and epochs > 0:  # a run shorter than the recipe's warm-up is all warm-up
+        fields["warmup"] = min(fields["warmup"], epochs)
+    chosen = _given(Recipe, fields, {name: "--" + name.replace("_", "-") for name in changes})
+    config = _given(
         DataConfig,
-        {"source": data, "task": spec.task, "size": input_size(size), "train": train_images, "val": val_images},
-        "--data",
+        {
+            "source": data,
+            "task": spec.task,
+            "size": input_size(size, "--size"),
+            "train": train_images,
+            "val": val_images,
+        },
+        {"source": "--data", "size": "--size"},
     )
+    asked = _given(Run, {"spec": spec, "recipe": chosen, "data": config, "seed": seed}, {"seed": "--seed"})
     with Screen() as screen:
         with screen.counting(f"reading {data}", "images") as progress:
             source = open_data(config, progress)
@@ -59,7 +77,7 @@ def train(
         classes = len(source.classes)
         if words.get("num_classes", classes) != classes:
             raise InputError(f"--classes: {words['num_classes']}: {data} has {classes} classes")
-        run = Run(spec=spec.replace(num_classes=classes), recipe=chosen, data=config, seed=seed)
+        run = asked.model_copy(update={"spec": spec.replace(num_classes=classes)})
         folder = out or Path("runs") / f"{run.spec.id}-s{seed}"
         watch = TrainingScreen(screen, run.spec.id, epoch_lines=True)
         result = train_run(run, source, folder, device, watch)
@@ -102,17 +120,47 @@ def evaluate(
         raise InputError(
             f"--data: {config.source} has {len(source.classes)} classes; the network {made.spec.num_classes}"
         )
+    _refuse_other_classes(run, source, config.source)
     target = pick_device(device)
     found = evaluate_on(model.to(target), images, target, made.recipe.batch_size)
     by_class = dict(zip(source.classes, per_class(found.confusion, made.spec.task), strict=True))
     if as_json:
-        clean = {name: None if value != value else value for name, value in by_class.items()}
-        more = {"split": split, "images": len(images), "by_class": clean, "confusion": found.confusion.tolist()}
+        more = {"split": split, "images": len(images), "by_class": by_class, "confusion": found.confusion.tolist()}
         print_json(found.figures | more)
         return
     note(f"{len(images):,} images of {split}, {config.source}, {sides(source.size)}")
     for name, value in found.figures.items():
-        say(f"{name:<16}{value:.4f}" if name == "loss" else f"{name:<16}{percent(value, 2)}")
+        say(f"{name:<16}{value:.4f}" if name == "loss" else f"{name:<16}{percent(value, 2) or 'undefined'}")
     say()
     what = "IoU" if made.spec.task == "segmentation" else "accuracy"
     print_table(["class", what], [[name, percent(value, 1) or "absent"] for name, value in by_class.items()])
+
+
+def _given(model: type[Model], fields: Mapping[str, Any], flags: Mapping[str, str]) -> Model:
+    """`model` made from `fields`, or a complaint in terms of the flags that gave them."""
+    from sunetlab.files import validate
+
+    try:
+        return validate(model, fields)
+    except InputError as error:
+        line = str(error)
+        match = re.match(r"(\w+)(?:\.\d+)?(?=: )", line)
+        if match is None or match[1] not in flags:
+            raise
+        raise InputError(flags[match[1]] + line[match.end() :]) from None
+
+
+def _refuse_other_classes(run: Path, source: "DataSource", name: str) -> None:
+    """Classes as many as the network's, but others or in another order, would give figures that mean nothing."""
+    from sunetlab.files import read_table
+    from sunetlab.train.run import DATA
+
+    if not (run / DATA).exists():
+        return
+    learned = read_table(run / DATA).get("classes")
+    here = source.record()["classes"]
+    if not isinstance(learned, list) or learned == here:
+        return
+    for number, (old, new) in enumerate(zip(learned, here, strict=False)):
+        if old != new:
+            raise InputError(f"--data: {name}: class {number} is {new!r} there; the network learned {old!r}")

@@ -1,6 +1,11 @@
 """`python -m sunetlab`: the command line."""
 
-from sunetlab.cli.main import main
+import sys
 
 if __name__ == "__main__":
-    main()
+    try:
+        from sunetlab.cli.main import main
+
+        main()
+    except KeyboardInterrupt:  # while the command line itself was being imported: nothing has begun
+        sys.exit(130)

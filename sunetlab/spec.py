@@ -6,6 +6,7 @@ what a designer says (`depth=2`, `output_stride=8`); `SUNetSpec.make` resolves t
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -211,6 +212,13 @@ class SUNetSpec(BaseModel):
         if "output_stride" in words:
             kept.pop("dilations", None)
         return type(self).make(**{**kept, **words})
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Pydantic's copy, unchecked, without what was computed from the original; rather use `replace`."""
+        copied = super().model_copy(update=update, deep=deep)
+        for computed in ("blocks", "id"):
+            copied.__dict__.pop(computed, None)
+        return copied
 
     @property
     def widths_rule(self) -> str:

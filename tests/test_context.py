@@ -49,7 +49,7 @@ def trained_miou(dilations: tuple[int, int]) -> float:
         for images, masks in train.batches(order, BATCH):
             x, y = augment(images, masks, Augment(flip=True), generator)
             optimizer.zero_grad()
-            F.cross_entropy(logits(x), y, ignore_index=255).backward()
+            F.cross_entropy(logits(x), y, ignore_index=255).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
     model.eval()

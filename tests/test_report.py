@@ -332,7 +332,9 @@ def fill(study: Study, folder: Path, outcomes: dict[str, Any]) -> None:
             optuna.tell(trial, outcome)
             machine = {"device": "cpu: abacus", "python": "3.11.7", "torch": "2.9"}
             shown = {"size": [48, 48], "train_images": 64, "val_images": 32, "machine": machine}
-            (home / "result.json").write_text(json.dumps(record | shown | {"value": outcome}))
+            (home / "result.json").write_text(
+                json.dumps(record | shown | {"value": outcome, "objective": "accuracy", "best": {}})
+            )
 
 
 FULL = {

@@ -31,10 +31,10 @@ def test_bounds_keep_exactly_the_designs_that_satisfy_them() -> None:
 
 
 def test_impossible_designs_are_counted_by_reason() -> None:
-    space = make_space(
-        {"connectivity": "dense", "n": 64}, {"stacks": [[2], [2, 2], [2, 4, 4, 1]], "widths": ["rule"]}, None, None
-    )
-    assert [design.levels["stacks"] for design in space.designs] == ["2", "2,2"]
+    factors: dict[str, list[Any]] = {"connectivity": ["identity", "dense"], "stacks": [[2, 2], [2, 4, 4, 1]]}
+    space = make_space({"n": 64, "widths": "rule"}, factors, None, None)
+    found = [(design.levels["connectivity"], design.levels["stacks"]) for design in space.designs]
+    assert found == [("identity", "2,2"), ("identity", "2,4,4,1"), ("dense", "2,2")]
     assert [(count, "too little growth" in reason) for reason, count in space.refused.items()] == [(1, True)]
 
 
@@ -50,6 +50,9 @@ def test_a_network_that_two_combinations_make_is_one_design() -> None:
         ({"dpth": [1]}, None, ("dpth", "depth")),
         ({"depth": []}, None, ("depth", "at least one level")),
         ({"depth": [2, 2]}, None, ("depth", "twice")),
+        ({"n": [8, "8"]}, None, ("n: '8'", "no combination", "integer")),
+        ({"n": [8, {"a": 1}]}, None, ("n", "table")),
+        ({"widths": ["auto", "rule"]}, None, ("widths", "[network] as well")),
         ({"n": [0]}, None, ("no design is left of 1", "n: 0")),
         ({"n": [64]}, "params<1k", ("no design is left of 1", "params<1k")),
         ({"n": [64]}, "parms<1k", ("unknown name",)),
@@ -57,7 +60,7 @@ def test_a_network_that_two_combinations_make_is_one_design() -> None:
 )
 def test_a_wrong_space_is_refused(factors: dict[str, list[Any]], where: str | None, parts: tuple[str, ...]) -> None:
     with pytest.raises(InputError) as error:
-        make_space({}, factors, None, where)
+        make_space(NETWORK if "widths" in factors else {}, factors, None, where)
     for part in parts:
         assert part in str(error.value)
 

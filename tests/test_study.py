@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -151,6 +152,41 @@ def test_a_trial_that_finished_without_optuna_hearing_of_it_is_told_not_trained(
     assert states(folder).count(TrialState.COMPLETE) == 4
 
 
+def test_a_wrong_device_fails_no_trial(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="tpu"):
+        run_study(load(tmp_path), tmp_path / "out", "tpu")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%20b", "a#b", "ä b"])
+def test_a_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
+    run_study(load(tmp_path), tmp_path / name, "cpu", most=1)
+    assert (tmp_path / name / "optuna.db").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "tiny.toml"])
+    assert list(trials(load(tmp_path), tmp_path / name)["state"]).count("finished") == 1
+
+
+def test_changed_data_do_not_mix_with_the_old_ones(tmp_path: Path) -> None:
+    study, folder = load(tmp_path), tmp_path / "out"
+    run_study(study, folder, "cpu", most=1)
+    record = folder / "data-classification.json"
+    record.write_text(record.read_text().replace('"version": 1', '"version": 0'))
+    with pytest.raises(InputError, match="the data have changed since this began: version"):
+        run_study(study, folder, "cpu")
+
+
+def test_a_finished_trial_whose_folder_is_gone_is_made_again(tmp_path: Path) -> None:
+    study, folder = load(tmp_path), tmp_path / "out"
+    run_study(study, folder, "cpu")
+    before = trials(study, folder)
+    shutil.rmtree(folder / "trials" / "classification" / str(before["folder"][0]))
+    with pytest.raises(InputError, match="run the study again"):
+        choose(study, folder, "classification", f"params={before['params'][0]}, macs>1T")
+    run_study(study, folder, "cpu")
+    after = trials(study, folder)
+    assert after.set_index("folder")["value"].to_dict() == before.set_index("folder")["value"].to_dict()
+
+
 def test_two_people_do_not_work_in_one_folder(finished: Path) -> None:
     with FileLock(finished / ".lock"), pytest.raises(SunetlabError, match="somebody else"):
         run_study(load_study(finished), finished, "cpu")
@@ -233,6 +269,8 @@ def test_an_export_that_fails_leaves_nothing(finished: Path, tmp_path: Path, mon
         ("depth = [1, 2]", "depht = [1, 2]", ("depht", "depth")),
         ("depth = [1, 2]", "depth = [0]", ("depth: 0",)),
         ("depth = [1, 2]", "task = ['segmentation']", ("task", "leave it out")),
+        ("depth = [1, 2]", "depth = [1, 2]\nn = [4, 8]", ("n", "[network] as well")),
+        ('source = "scenes"', 'source = "scenes", task = "segmentation"', ("data.task", "leave it out")),
         ("[factors]\ndepth = [1, 2]", "", ("factors", "not given")),
         ("epochs = 2", "epoch = 2", ("recipe", "epoch", "unknown key")),
         ('base = "quick"', 'base = "quik"', ("recipe", "quik", "cifar10")),
@@ -253,8 +291,10 @@ def test_a_wrong_study_file_is_refused_in_one_line(old: str, new: str, parts: tu
 
 
 def test_a_random_study_draws_its_designs_from_a_seed(tmp_path: Path) -> None:
-    text = STUDY.replace("seeds = [0, 1]", 'seeds = [0]\nsampler = "random"\ndesigns = 3').replace(
-        "depth = [1, 2]", "depth = [1, 2, 3]\nn = [2, 3, 4, 5, 6]"
+    text = (
+        STUDY.replace("seeds = [0, 1]", 'seeds = [0]\nsampler = "random"\ndesigns = 3')
+        .replace("depth = [1, 2]", "depth = [1, 2, 3]\nn = [2, 3, 4, 5, 6]")
+        .replace("n = 4\n", "")
     )
     study = load(tmp_path, text)
     designs = study.make_designs(study.tasks[0], 10, (32, 32))

@@ -60,17 +60,27 @@ def make_space(
     """
     bound = parse_where(where, QUANTITIES) if where else None
     for name, levels in factors.items():
+        if name in network:
+            raise InputError(f"factors: {name}: stands in [network] as well; it is one or the other")
         if name not in Words.model_fields:
             raise InputError(f"factors: {name}: no word of a network; known are {', '.join(Words.model_fields)}")
         if not isinstance(levels, list | tuple) or not levels:
             raise InputError(f"factors: {name}: {shown(levels)}: must be a list of at least one level")
+        if any(isinstance(level, dict) for level in levels):
+            raise InputError(f"factors: {name}: {shown(levels)}: a level cannot be a table")
         if len({level_name(level) for level in levels}) < len(levels):
             raise InputError(f"factors: {name}: {shown(levels)}: a level stands twice")
     designs: list[Design] = []
     refused: Counter[str] = Counter()
     seen: set[SUNetSpec] = set()
+    barren = {(name, level_name(level)): "" for name, levels in factors.items() for level in levels}
     for words in _combinations(factors):
         design = _design({**network, **words}, words, size, bound)
+        if not isinstance(design, str) or design.startswith("where "):
+            for name, level in words.items():
+                barren.pop((name, level_name(level)), None)
+        elif words:
+            barren |= dict.fromkeys(barren.keys() & {(n, level_name(v)) for n, v in words.items()}, design)
         if isinstance(design, str):
             refused[design] += 1
         elif design.spec in seen:  # depth 3 and 4 are one network where both are trimmed to 3
@@ -78,6 +88,9 @@ def make_space(
         else:
             seen.add(design.spec)
             designs.append(design)
+    if designs and barren:  # more likely a slip than a wish
+        (name, level), reason = next(iter(barren.items()))
+        raise InputError(f"factors: {name}: {shown(level)}: no combination with it is a network: {reason}")
     if not designs:
         reason, count = refused.most_common(1)[0]
         raise InputError(f"factors: no design is left of {refused.total()}: {count} refused by {reason}")

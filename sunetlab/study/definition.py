@@ -18,9 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, validate, write_table
-from sunetlab.space.space import Design, draw, make_space
+from sunetlab.space.space import Design, Space, draw, make_space
 from sunetlab.spec import Task
 from sunetlab.train.data import DataConfig, DataSource
+from sunetlab.train.data.scene_style import STYLES
+from sunetlab.train.data.scenes import SIZE as EMBEDDED_SIZE
 from sunetlab.train.recipe import Recipe
 from sunetlab.train.run import Run
 
@@ -33,6 +35,17 @@ class StudyTask(BaseModel):
     task: Task
     data: DataConfig
     recipe: Recipe
+
+    @model_validator(mode="after")
+    def _one_task(self) -> Self:
+        if self.data.task != self.task:
+            raise ValueError(f"data.task: {self.data.task}: the task is {self.task}; leave it out")
+        return self
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) of the images where it is known before they are opened."""
+        return self.data.size or (EMBEDDED_SIZE if self.data.name in STYLES else None)
 
 
 class Study(BaseModel):
@@ -48,8 +61,8 @@ class Study(BaseModel):
     seeds: Annotated[tuple[Annotated[int, Field(strict=True, ge=0, lt=2**31)], ...], Field(min_length=1)] = (0,)
     where: str | None = None
     sampler: Literal["grid", "random"] = "grid"
-    designs: Annotated[int, Field(ge=1)] | None = None
-    sampler_seed: Annotated[int, Field(ge=0)] = 0
+    designs: Annotated[int, Field(strict=True, ge=1)] | None = None
+    sampler_seed: Annotated[int, Field(strict=True, ge=0)] = 0
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -78,7 +91,7 @@ class Study(BaseModel):
         study = validate(cls, {"name": path.stem, **table}, str(path))
         for task in study.tasks:  # every mistake in the space is found before anything is made
             try:
-                study.make_designs(task, classes=2, size=task.data.size)
+                study.make_designs(task, classes=2, size=task.size)
             except InputError as error:
                 raise InputError(f"{path}: {error}") from None
         return study
@@ -112,9 +125,13 @@ class Study(BaseModel):
         Raises:
             InputError: no design is left.
         """
-        network = {**self.network, "task": task.task, "num_classes": classes}
-        designs = make_space(network, self.factors, size, self.where).designs
+        designs = self.make_space(task, classes, size).designs
         return designs if self.designs is None else draw(designs, self.designs, self.sampler_seed)
+
+    def make_space(self, task: StudyTask, classes: int, size: tuple[int, int] | None) -> Space:
+        """A task's whole space; without its bounds where the images' size is not known yet."""
+        network = {**self.network, "task": task.task, "num_classes": classes}
+        return make_space(network, self.factors, size, self.where if size else None)
 
     def candidates(self, task: StudyTask, data: DataSource) -> tuple["Candidate", ...]:
         """Every design of a task with every seed; a seed's designs stand together, so that early answers are fair."""

@@ -1,6 +1,6 @@
 """A chosen run → a folder to take away: the network as TOML and JSON, its weights, how it was made."""
 
-import json
+import errno
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -12,6 +12,8 @@ from sunetlab.files import write_table
 from sunetlab.train.run import DATA, RESULT, RUN, SPEC, WEIGHTS, Run
 
 CHOICE = "choice.json"
+COPIED = (SPEC, RUN, DATA, WEIGHTS, RESULT)
+FILES = (*COPIED, "spec.json", CHOICE)
 
 
 def export_run(run: Path, out: Path, choice: Mapping[str, Any]) -> None:
@@ -27,21 +29,30 @@ def export_run(run: Path, out: Path, choice: Mapping[str, Any]) -> None:
     Raises:
         InputError: `out` holds something that is no export, or cannot be made.
     """
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / CHOICE).exists())):
+    out = out.resolve()
+    if out.exists() and (not out.is_dir() or {entry.name for entry in out.iterdir()} - set(FILES)):
         raise InputError(f"{out}: is there already and is no earlier export; choose another --out")
     part = out.with_name(f".{out.name}.{uuid.uuid4().hex}.part")
     try:
         part.mkdir(parents=True)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
         raise InputError(f"{out}: cannot be made: {error.strerror}") from None
     try:
-        for name in (SPEC, RUN, DATA, WEIGHTS, RESULT):
+        for name in COPIED:
             shutil.copyfile(run / name, part / name)
         Run.load(run).spec.save(part / "spec.json")
-        write_table(part / CHOICE, json.loads(json.dumps(choice, default=str)))
+        write_table(part / CHOICE, {name: _plain(value) for name, value in choice.items()})
         if out.exists():
             shutil.rmtree(out)
         part.rename(out)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _plain(value: Any) -> Any:
+    """A value of a table as JSON has it: numpy's numbers as Python's, no number as null."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if value != value else value

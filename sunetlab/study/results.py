@@ -13,8 +13,8 @@ from sunetlab.errors import InputError, SunetlabError
 from sunetlab.space.space import quantities
 from sunetlab.space.where import parse_where
 from sunetlab.study.definition import Study
-from sunetlab.study.runner import DATABASE, STUDY, TRIALS, database_errors, is_open, planned, reason_of
-from sunetlab.train.run import Run, read_result
+from sunetlab.study.runner import DATABASE, STUDY, TRIALS, database_errors, is_open, open_storage, planned, reason_of
+from sunetlab.train.run import RESULT, Run, read_result
 
 STATES = {
     TrialState.COMPLETE: "finished",
@@ -98,7 +98,9 @@ def choose(study: Study, folder: Path, task: str, where: str | None = None) -> t
 
 
 def _keeps(path: Path, where: str) -> bool:
-    result = read_result(path) or {}
+    result = read_result(path)
+    if result is None:
+        raise InputError(f"{path}: has lost its {RESULT}; run the study again, and it is made anew")
     found = quantities(analyze(Run.load(path).spec, tuple(result["size"])))
     return parse_where(where, tuple(found)).holds(found)
 
@@ -110,7 +112,7 @@ def _trials_of(study: Study, task: str, folder: Path) -> list[FrozenTrial]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with database_errors(folder):
         name = f"{study.name}-{task}"
-        storage = f"sqlite:///{path}"
+        storage = open_storage(folder)
         if name not in optuna.get_all_study_names(storage):
             return []
         return optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)

@@ -11,25 +11,31 @@ interrupted and puts the candidate in line again; its run goes on after its last
 finished without Optuna hearing of it is told, not trained.
 """
 
+import errno
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import optuna
 import torch
 from filelock import FileLock, Timeout
 from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.exceptions import OptunaError
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.study.definition import Candidate, Study, StudyTask
 from sunetlab.train.data import DataSource, open_data
-from sunetlab.train.loop import NotFiniteError, Silent, Watch, train
+from sunetlab.train.loop import NotFiniteError, Silent, Watch, pick_device, train
+from sunetlab.train.run import RESULT, claim_record
 
 STUDY, DATABASE, TRIALS, LOCK = "study.toml", "optuna.db", "trials", ".lock"
+BUSY_S = 60  # seconds to wait for somebody who reads the database
 INTERRUPTED = "interrupted"  # a failed trial without a reason: killed before it could give one
 RECORDED = {
     "reason",
@@ -95,7 +101,9 @@ def open_folder(study: Study, folder: Path) -> None:
     check_folder(study, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
         raise InputError(f"{folder}: cannot be made: {error.strerror}") from None
     if not (folder / STUDY).exists():
         study.save(folder / STUDY)
@@ -124,6 +132,7 @@ def run_study(
         SunetlabError: the database is damaged, or somebody else is at work in the folder.
     """
     watch = watch or SilentStudy()
+    pick_device(device)  # a wrong one is wrong input, not a failure of every trial
     check_folder(study, folder)
     sources = [_open(task, watch) for task in study.tasks]  # before anything is made
     open_folder(study, folder)
@@ -152,6 +161,7 @@ class _Queue:
     def __init__(self, study: Study, task: StudyTask, data: DataSource, folder: Path) -> None:
         self.task, self.data = task, data
         self.folder = folder / TRIALS / task.task
+        claim_record(folder / f"data-{task.task}.json", data.record())
         self.candidates = study.candidates(task, data)
         self.by_params = {_key(candidate.params): candidate for candidate in self.candidates}
         self.optuna = open_optuna(study, task.task, folder)
@@ -167,10 +177,16 @@ class _Queue:
             for trial in self.optuna.get_trials(deepcopy=False):
                 if trial.state == TrialState.RUNNING:  # the lock is ours: whoever ran it is gone
                     self.optuna.tell(trial.number, state=TrialState.FAIL)
+                elif trial.state == TrialState.COMPLETE and self.is_lost(trial):
+                    continue
                 elif not is_open(trial, retry_failed):
                     owed.pop(_key(planned(trial)), None)
             for candidate in owed.values():
                 self.optuna.enqueue_trial(candidate.params, user_attrs={"folder": candidate.folder})
+
+    def is_lost(self, trial: FrozenTrial) -> bool:
+        """Whether somebody took a finished trial's result away: its candidate is made again."""
+        return not (self.folder / str(trial.user_attrs.get("folder")) / RESULT).exists()
 
     def work(self, device: str, watch: StudyWatch) -> bool:
         """Run the next candidate in line; False where nobody waits."""
@@ -200,16 +216,27 @@ def attempt(candidate: Candidate, data: DataSource, folder: Path, device: str, w
         return train(candidate.run, data, folder, device, watch)
     except NotFiniteError as error:
         return {"reason": "not finite", "detail": str(error)}
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        return {"reason": "out of memory", "detail": str(error).splitlines()[0] if str(error) else "MemoryError"}
-    except OSError:
+    except (OSError, InputError):  # a full disk, changed data: not this candidate's doing
         raise
     except Exception as error:
-        return {"reason": "error", "detail": f"{type(error).__name__}: {error}".splitlines()[0]}
+        line = f"{type(error).__name__}: {error}".splitlines()[0]
+        return {"reason": "out of memory" if is_out_of_memory(error) else "error", "detail": line}
     finally:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether Python, a GPU or torch's allocator on the CPU, which raises no kind of its own, had too little."""
+    kinds = (MemoryError, torch.OutOfMemoryError)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)
+
+
+def open_storage(folder: Path) -> RDBStorage:
+    """The database in a study's folder, whatever characters its path has; made where missing."""
+    url = f"sqlite:///{quote(str(folder / DATABASE))}"
+    return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": BUSY_S}})
 
 
 def open_optuna(study: Study, task: str, folder: Path) -> optuna.Study:
@@ -217,7 +244,7 @@ def open_optuna(study: Study, task: str, folder: Path) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with database_errors(folder):
         return optuna.create_study(
-            storage=f"sqlite:///{folder / DATABASE}",
+            storage=open_storage(folder),
             study_name=f"{study.name}-{task}",
             direction="maximize",
             sampler=optuna.samplers.RandomSampler(seed=0),  # every trial is planned; nothing is left to sample
@@ -245,8 +272,9 @@ def database_errors(folder: Path) -> Iterator[None]:
     """What a database may say, as one line."""
     try:
         yield
-    except SQLAlchemyError as error:
-        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+    except (SQLAlchemyError, OptunaError, RuntimeError) as error:  # Optuna wraps some, and raises others of its own
+        inner = error.__cause__ if isinstance(error.__cause__, SQLAlchemyError) else error
+        cause = str(getattr(inner, "orig", None) or inner).splitlines()[0]
         kept = f"finished runs are safe in {folder / TRIALS}"
         if "full" in cause:
             raise SunetlabError(f"{folder / DATABASE}: no room on the disk; {kept}") from None

@@ -4,6 +4,7 @@ Nothing random outlives an epoch: the order of the images and their augmentation
 the epoch's number, so a checkpoint needs the network, the optimiser and a counter, and nothing else.
 """
 
+import io
 import json
 import math
 import platform
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sunetlab import __version__
-from sunetlab.analysis.cost import analyze
+from sunetlab.analysis.cost import Report, analyze, area
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.files import whole_file, write_table, write_text
 from sunetlab.model.sunet import SUNet
@@ -24,8 +25,9 @@ from sunetlab.train.augment import augment
 from sunetlab.train.data.source import DataSource, Split
 from sunetlab.train.evaluate import OBJECTIVE, counted, evaluate, loss_sum
 from sunetlab.train.recipe import Recipe
-from sunetlab.train.run import DATA, LAST, LOG, RESULT, WEIGHTS, Run, read_result
+from sunetlab.train.run import DATA, LAST, LOG, RESULT, WEIGHTS, Run, claim_record, read_result
 
+DEVICES = ("cpu", "cuda", "mps", "xpu")
 CHECK_EVERY = 50  # steps between looks at a GPU's losses: each look waits for the device
 
 
@@ -69,8 +71,10 @@ def pick_device(name: str = "auto") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in DEVICES:
+            raise InputError(f"device: {name!r}: known are auto, {', '.join(DEVICES)}")
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError):
+    except (RuntimeError, AssertionError, ImportError):
         raise InputError(f"device: {name!r}: not on this machine") from None
     return device
 
@@ -97,15 +101,29 @@ def train(run: Run, data: DataSource, folder: Path, device: str = "auto", watch:
         raise InputError(f"in_channels: {spec.in_channels}: data sources give 3 channels (RGB)")
     target = pick_device(device)
     report = analyze(spec, data.size)  # refuses images that are too small, before a folder is made
+    _check_batch(analyze(spec, run.recipe.augment.crop or data.size), run.recipe, len(data.split("train")))
     run.claim(folder)
     finished = read_result(folder)
     if finished is not None:
         return finished
-    write_table(folder / DATA, data.record())
+    claim_record(folder / DATA, data.record())
     trainer = _Trainer(run, data, folder, target, watch or Silent())
     result = trainer.run_to_end() | {"params": report.params, "macs": report.macs, "size": list(data.size)}
     write_table(folder / RESULT, result)
     return result
+
+
+def _check_batch(report: Report, recipe: Recipe, images: int) -> None:
+    """Refuse what BN cannot train on: a single value of a map.
+
+    Raises:
+        InputError: a map of one pixel meets a part of one image.
+    """
+    smallest = min((row.layer for row in report.rows if row.layer.kind == "bn"), key=lambda layer: area(layer.out_size))
+    parts = torch.arange(min(recipe.batch_size, images)).chunk(recipe.accumulate)
+    if area(smallest.out_size) == 1 and min(map(len, parts)) == 1:
+        rule = f"{smallest.part} has maps of one pixel, and BN needs more than one value of each"
+        raise InputError(f"batch_size: {recipe.batch_size}: leaves a single image to a part of a batch: {rule}")
 
 
 class _Trainer:
@@ -153,11 +171,15 @@ class _Trainer:
         figures = evaluate(
             self.model, self.val_split, self.device, self.batch_size, self.bf16, self.recipe.channels_last
         ).figures
+        if not math.isfinite(figures["loss"]):
+            raise NotFiniteError(f"validation loss is {figures['loss']} after epoch {epoch + 1}; try a lower lr")
+        if any(map(math.isnan, figures.values())):
+            raise InputError("val: the validation split has no labelled pixel: nothing can be judged")
         row = {
             "epoch": epoch + 1,
             "lr": self.recipe.lr_at(epoch * self.steps, self.steps),
             "train_loss": loss,
-            **{f"val_{name}": 0.0 if math.isnan(value) else value for name, value in figures.items()},  # all void
+            **{f"val_{name}": value for name, value in figures.items()},
             "images_per_second": round(self.steps * self.batch_size / (trained - began), 1),
             "seconds": round(time.perf_counter() - began, 3),
         }
@@ -213,8 +235,13 @@ class _Trainer:
         if is_best:
             save_weights(self.model, self.folder / WEIGHTS)
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "rows": self.rows}
+        buffer = io.BytesIO()  # torch.save tells of a full disk in words of its own
+        torch.save(state, buffer)
         with whole_file(self.folder / LAST) as file:
-            torch.save(state, file)
+            file.write(buffer.getbuffer())
+        self.write_log()
+
+    def write_log(self) -> None:
         write_text(self.folder / LOG, "".join(json.dumps(row) + "\n" for row in self.rows))
 
     def resume(self) -> None:
@@ -230,6 +257,9 @@ class _Trainer:
             raise InputError(
                 f"{path}: cannot be gone on from ({type(error).__name__}); delete it to start again"
             ) from None
+        if not (self.folder / WEIGHTS).exists():
+            raise InputError(f"{self.folder / WEIGHTS}: is gone; delete {LAST} to start again")
+        self.write_log()  # killed between the two, it lacks the last epoch
 
 
 def initial_model(run: Run) -> SUNet:

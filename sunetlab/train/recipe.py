@@ -90,7 +90,7 @@ class Recipe(BaseModel):
         """
         changes = dict(table)
         base = changes.pop("base", None)
-        if base is not None and base not in RECIPES:
+        if base is not None and (not isinstance(base, str) or base not in RECIPES):
             raise InputError(f"{where}: base: {base!r}: no such recipe; known are {', '.join(RECIPES)}")
         words = {**RECIPES.get(base or "", {}), **changes}
         if isinstance(changes.get("augment"), Mapping):

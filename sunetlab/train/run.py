@@ -9,6 +9,7 @@ weights.safetensors  the best epoch by the validation split
 result.json          written last: a run that has it is finished
 """
 
+import errno
 import json
 from pathlib import Path
 from typing import Any, Self
@@ -32,6 +33,7 @@ SPEC, RUN, DATA, LOG, LAST, WEIGHTS, RESULT = (
     "weights.safetensors",
     "result.json",
 )
+RESULT_KEYS = ("objective", "value", "best", "seconds", "params", "macs", "size", "machine")  # what others read of it
 
 
 class Run(BaseModel):
@@ -75,23 +77,53 @@ class Run(BaseModel):
             return
         try:
             folder.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
             raise InputError(f"{folder}: cannot be made: {error.strerror}") from None
         if any(path.name not in {SPEC, RUN} and not path.name.startswith(".") for path in folder.iterdir()):
             raise InputError(f"{folder}: is not empty and holds no run; choose another folder")
         self.save(folder)
 
 
+def claim_record(path: Path, record: dict[str, Any]) -> None:
+    """Write what a data source says of itself, or see that it still says the same.
+
+    Raises:
+        InputError: the data have changed since.
+    """
+    if not path.exists():
+        write_table(path, record)
+        return
+    there, here = read_table(path), json.loads(json.dumps(record))
+    for key in sorted(there.keys() | here.keys()):
+        if there.get(key) != here.get(key):
+            raise InputError(f"{path.parent}: the data have changed since this began: {key} differs from {path.name}")
+
+
 def read_result(folder: Path) -> dict[str, Any] | None:
-    """What a finished run found, or None where it has not finished."""
+    """What a finished run found, or None where it has not finished.
+
+    Raises:
+        InputError: the file is damaged.
+    """
     path = folder / RESULT
-    return read_table(path) if path.exists() else None
+    if not path.exists():
+        return None
+    result = read_table(path)
+    for key in RESULT_KEYS:
+        if key not in result:
+            raise InputError(f"{path}: is damaged: it has no {key}; delete it, and the run goes on from {LAST}")
+    return result
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
     """The finished epochs' rows, in order."""
     path = folder / LOG
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    try:
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    except ValueError:
+        raise InputError(f"{path}: is damaged; delete it, and the same command writes it again") from None
 
 
 def load_model(folder: Path) -> tuple[SUNet, Run]:

@@ -10,8 +10,8 @@ Task = Literal["classification", "segmentation"]
 SOURCE_FORMS = {"scenes": "scenes", "shapes": "shapes", "folder": "folder:PATH"}
 """How each known source is written; `source.SOURCES` has a constructor for each name."""
 
-Side = Annotated[int, Field(ge=8, le=8192)]
-Count = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(strict=True, ge=8, le=8192)]  # strict: else `true` would be 1
+Count = Annotated[int, Field(strict=True, ge=1)]
 
 
 class DataConfig(BaseModel):
@@ -40,9 +40,9 @@ class DataConfig(BaseModel):
     val: Count | None = None
     test: Count | None = None
     val_fraction: float = Field(default=0.1, gt=0, lt=1)
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    workers: int = Field(default=2, ge=0, le=256)
-    memory_gib: float = Field(default=4.0, ge=0, allow_inf_nan=False)
+    seed: int = Field(default=0, strict=True, ge=0, lt=2**63)
+    workers: int = Field(default=2, strict=True, ge=0, le=256)
+    memory_gib: float = Field(default=4.0, strict=True, ge=0, allow_inf_nan=False)
 
     @field_validator("size", mode="before")
     @classmethod
@@ -58,6 +58,10 @@ class DataConfig(BaseModel):
         wants_path = ":" in SOURCE_FORMS[name]
         if (wants_path and not path) or (not wants_path and colon) or "\0" in path:
             raise ValueError(f"{value!r} must be written {SOURCE_FORMS[name]}")
+        try:
+            Path(path).expanduser()
+        except RuntimeError:  # ~name, and no such user; or ~, and the user has no home
+            raise ValueError(f"{value!r}: there is no home folder {Path(path).parts[0]}") from None
         return value
 
     @property

@@ -21,7 +21,10 @@ LIMIT_PX = 178_956_970  # where Pillow itself takes an image for a decompression
 
 _ORIENTATION, _SWAPS_SIDES = 0x0112, frozenset({5, 6, 7, 8})  # EXIF: the orientations that turn by a quarter
 _MASK_MODES = frozenset({"1", "L", "P", "I", "I;16", "I;16B", "I;16L"})
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError, OverflowError)
+_BROKEN = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError, OverflowError),
+    RuntimeError,  # of the decoders of formats that a suffix may hide: AVIF; DDS has its child NotImplementedError
+)
 
 
 def shown(path: Path | str) -> str:

@@ -1,0 +1,215 @@
+"""The command line among other programs: pipes that break, streams that are closed, signals, narrow terminals."""
+
+import fcntl
+import json
+import math
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sunetlab import InputError, SUNetSpec
+from sunetlab.cli.main import run
+from sunetlab.cli.output import print_json
+from sunetlab.files import validate
+from sunetlab.model.sunet import SUNet
+from sunetlab.model.weights import save_weights
+from sunetlab.train.data import DataConfig
+from sunetlab.train.data.image_files import read_image
+from sunetlab.train.recipe import Recipe
+from sunetlab.train.run import DATA, WEIGHTS, Run
+
+SUNETLAB = f"{sys.executable} -m sunetlab"
+NETWORK: dict[str, Any] = {"depth": 1, "n": 4, "stacks": (1,), "widths": (8,), "stem_width": 4, "stem": "small"}
+TINY = "--depth 1 --n 4 --stacks 1 --widths 8 --stem-width 4 --stem small"
+Said = Callable[[str], tuple[int, str, str]]
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Said:
+    """Runs a command line in an empty folder: status, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(line: str) -> tuple[int, str, str]:
+        status = run(line.split())
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return call
+
+
+def shell(line: str, **environment: str) -> tuple[int, str, str]:
+    """Runs a line of bash: status, standard output, standard error."""
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=os.environ | environment)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("reader", ["head -c 5", "true"])
+@pytest.mark.parametrize("form", ["--json", ""])
+def test_a_reader_that_has_seen_enough_is_no_failure(reader: str, form: str) -> None:
+    status, _, err = shell(f"{SUNETLAB} report layers sunet-7-128 {form} | {reader}; exit ${{PIPESTATUS[0]}}")
+    assert (status, err) == (0, "")
+
+
+def test_closed_streams_take_everything() -> None:
+    assert shell(f"{SUNETLAB} build sunet-64 >&-") == (0, "", "")
+    assert shell(f"{SUNETLAB} build sunet-65 >&- 2>&-") == (2, "", "")
+
+
+@pytest.mark.parametrize(
+    "environment", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}]
+)
+def test_an_encoding_without_the_character_is_no_failure(environment: dict[str, str]) -> None:
+    status, out, err = shell(f"{SUNETLAB} report macs sunet-64", **environment)
+    assert (status, err) == (0, "")
+    assert "2?MACs" in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_command_as_ctrl_c_does(number: signal.Signals) -> None:
+    code = (
+        "import os, signal; from sunetlab.cli import main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"main.typer.main.get_command = lambda _: os.kill(os.getpid(), {int(number)})\n"
+        "main.main(['build'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr == "sunetlab: stopped; what has finished is kept, and the same command goes on from there\n"
+
+
+def in_terminal(columns: int, line: str) -> str:
+    """What a command prints in a terminal so wide."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    process = subprocess.Popen(
+        line.split(), stdin=theirs, stdout=theirs, stderr=theirs, env=environment | {"TERM": "dumb"}
+    )
+    os.close(theirs)
+    parts = []
+    try:
+        while part := os.read(ours, 65536):
+            parts.append(part)
+    except OSError:  # how Linux says that the other side is closed
+        pass
+    os.close(ours)
+    assert process.wait() == 0
+    return b"".join(parts).decode()
+
+
+@pytest.mark.parametrize("columns", [40, 80, 110, 200])
+def test_a_terminal_of_any_width_shows_every_number_whole(columns: int) -> None:
+    out = in_terminal(columns, f"{SUNETLAB} report layers sunet-64")
+    assert "…" not in out
+    for text in ("2,532,519,936", "9,633,792", "dilation", "112x112"):
+        assert text in out
+    fits = max(map(len, out.splitlines())) <= columns
+    assert fits == (columns >= 110)
+    assert columns == 110 or "blocks.2.unets.1.expand.norm.relu" in out  # folds where that makes the table fit
+
+
+def test_json_has_null_for_what_is_not_a_number(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"loss": math.nan, "by": {"a": [math.inf, 1.5]}})
+    assert json.loads(capsys.readouterr().out) == {"loss": None, "by": {"a": [None, 1.5]}}
+
+
+def write_run(folder: Path, task: str, source: str, classes: list[str]) -> None:
+    """A run's folder as training leaves it, with untrained weights."""
+    spec = SUNetSpec.make(**NETWORK, task=task, num_classes=len(classes))
+    data = validate(DataConfig, {"source": source, "task": task})
+    folder.mkdir()
+    Run(spec=spec, recipe=Recipe.load("quick"), data=data).save(folder)
+    save_weights(SUNet(spec), folder / WEIGHTS)
+    (folder / DATA).write_text(json.dumps({"classes": classes}))
+
+
+def grey(path: Path, value: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((32, 32), value, np.uint8)).save(path)
+
+
+def test_figures_of_a_split_that_is_all_void(said: Said, tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        grey(tmp_path / "road" / split / "images" / "1.png", 0)
+        grey(tmp_path / "road" / split / "masks" / "1.png", 255 if split == "val" else 1)
+    (tmp_path / "road" / "classes.txt").write_text("sky\nroad\n")
+    write_run(tmp_path / "net", "segmentation", "folder:road", ["sky", "road"])
+    status, out, err = said("evaluate net --json --device cpu")
+    assert status == 0, err
+    assert json.loads(out)["miou"] is None
+    assert "undefined" in said("evaluate net --device cpu")[1]
+
+
+def test_evaluating_refuses_other_classes(said: Said, tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        for number in range(4):
+            grey(tmp_path / "pets" / name / f"{number}.png", number)
+    write_run(tmp_path / "net", "classification", "folder:pets", ["cat", "cow"])
+    status, out, err = said("evaluate net --data folder:pets --device cpu")
+    assert (status, out) == (2, "")
+    assert err == "sunetlab: --data: folder:pets: class 1 is 'dog' there; the network learned 'cow'\n"
+    (tmp_path / "net" / DATA).unlink()
+    assert said("evaluate net --data folder:pets --device cpu")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "parts"),
+    [
+        ("--seed 9223372036854775808", ("--seed", "9223372036854775808")),
+        ("--size abc", ("--size", "'abc'")),
+        ("--size 4", ("--size", "4", "8")),
+        ("--epochs 0", ("--epochs", "0")),
+        ("--lr -1", ("--lr", "-1", "greater than 0")),
+        ("--lr nan", ("--lr", "nan")),
+        ("--batch-size 0", ("--batch-size", "0")),
+        ("--data folder:~nosuch/x", ("--data", "~nosuch")),
+    ],
+)
+def test_a_wrong_value_is_told_by_its_flag(said: Said, flags: str, parts: tuple[str, ...]) -> None:
+    status, out, err = said(f"train {TINY} --data scenes {flags}")
+    assert (status, out, len(err.splitlines())) == (2, "", 1), err
+    for part in parts:
+        assert part in err
+
+
+def test_fewer_epochs_than_the_warm_up_are_all_warm_up(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Run] = []
+
+    def trained(asked: Run, *_: Any) -> dict[str, Any]:
+        seen.append(asked)
+        return {"value": 0.5}
+
+    monkeypatch.setattr("sunetlab.train.loop.train", trained)
+    line = f"train {TINY} --data scenes --size 32 --train-images 8 --val-images 8 --recipe cifar10 --json"
+    assert said(f"{line} --epochs 1")[0] == 0
+    assert said(line)[0] == 0
+    assert [(asked.recipe.epochs, asked.recipe.warmup) for asked in seen] == [(1, 1), (60, 3)]
+
+
+@pytest.mark.parametrize("field", ["train", "val", "test", "seed", "workers", "size", "memory_gib"])
+def test_true_is_no_number(field: str) -> None:
+    with pytest.raises(InputError, match=field):
+        validate(DataConfig, {"source": "scenes", "task": "classification", field: True})
+
+
+@pytest.mark.parametrize("error", [RuntimeError("Failed to decode frame 0"), NotImplementedError("DDS")])
+def test_a_decoder_that_gives_up_is_a_broken_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def gives_up(_: Path) -> Image.Image:
+        raise error
+
+    monkeypatch.setattr(Image, "open", gives_up)
+    with pytest.raises(InputError, match=r"1\.png: a broken image"):
+        read_image(tmp_path / "1.png", (8, 8), crop=True)
