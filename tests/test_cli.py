@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,11 @@ import pytest
 from PIL import Image
 
 from sunetlab import SUNetSpec, preset
-from sunetlab.cli.main import run
+from tests.conftest import Said
 from tests.tiny import STUDY, write_study
 
 TINY = "--depth 1 --n 4 --stacks 1,1 --widths rule --stem-width 4"
 SCENES = "--data scenes --size 32 --train-images 16 --val-images 16"
-Said = Callable[[str], tuple[int, str, str]]
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Said:
-    """Runs a command line in an empty folder: status, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(line: str) -> tuple[int, str, str]:
-        status = run(line.split())
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return call
 
 
 def test_build_prints_the_published_number_and_the_widths_rule(said: Said) -> None:

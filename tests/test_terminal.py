@@ -10,7 +10,6 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ import pytest
 from PIL import Image
 
 from sunetlab import InputError, SUNetSpec
-from sunetlab.cli.main import run
 from sunetlab.cli.output import print_json
 from sunetlab.files import validate
 from sunetlab.model.sunet import SUNet
@@ -28,24 +26,11 @@ from sunetlab.train.data import DataConfig
 from sunetlab.train.data.image_files import read_image
 from sunetlab.train.recipe import Recipe
 from sunetlab.train.run import DATA, WEIGHTS, Run
+from tests.conftest import Said
 
 SUNETLAB = f"{sys.executable} -m sunetlab"
 NETWORK: dict[str, Any] = {"depth": 1, "n": 4, "stacks": (1,), "widths": (8,), "stem_width": 4, "stem": "small"}
 TINY = "--depth 1 --n 4 --stacks 1 --widths 8 --stem-width 4 --stem small"
-Said = Callable[[str], tuple[int, str, str]]
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Said:
-    """Runs a command line in an empty folder: status, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(line: str) -> tuple[int, str, str]:
-        status = run(line.split())
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return call
 
 
 def shell(line: str, **environment: str) -> tuple[int, str, str]:

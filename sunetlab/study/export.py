@@ -1,6 +1,5 @@
 """A chosen run → a folder to take away: the network as TOML and JSON, its weights, how it was made."""
 
-import errno
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sunetlab.errors import InputError
-from sunetlab.files import write_table
+from sunetlab.files import make_folder, write_table
 from sunetlab.train.run import DATA, RESULT, RUN, SPEC, WEIGHTS, Run
 
 CHOICE = "choice.json"
@@ -33,20 +32,17 @@ def export_run(run: Path, out: Path, choice: Mapping[str, Any]) -> None:
     if out.exists() and (not out.is_dir() or {entry.name for entry in out.iterdir()} - set(FILES)):
         raise InputError(f"{out}: is there already and is no earlier export; choose another --out")
     part = out.with_name(f".{out.name}.{uuid.uuid4().hex}.part")
-    try:
-        part.mkdir(parents=True)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise
-        raise InputError(f"{out}: cannot be made: {error.strerror}") from None
+    old = part.with_suffix(".old")
+    make_folder(part)
     try:
         for name in COPIED:
             shutil.copyfile(run / name, part / name)
         Run.load(run).spec.save(part / "spec.json")
         write_table(part / CHOICE, {name: _plain(value) for name, value in choice.items()})
         if out.exists():
-            shutil.rmtree(out)
+            out.rename(old)
         part.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise

@@ -11,7 +11,6 @@ interrupted and puts the candidate in line again; its run goes on after its last
 finished without Optuna hearing of it is told, not trained.
 """
 
-import errno
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -29,6 +28,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from sunetlab.errors import InputError, SunetlabError
+from sunetlab.files import make_folder
 from sunetlab.study.definition import Candidate, Study, StudyTask
 from sunetlab.train.data import DataSource, open_data
 from sunetlab.train.loop import NotFiniteError, Silent, Watch, pick_device, train
@@ -99,12 +99,7 @@ def open_folder(study: Study, folder: Path) -> None:
         InputError: it is another's, or cannot be made.
     """
     check_folder(study, folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise
-        raise InputError(f"{folder}: cannot be made: {error.strerror}") from None
+    make_folder(folder)
     if not (folder / STUDY).exists():
         study.save(folder / STUDY)
 

@@ -9,7 +9,6 @@ weights.safetensors  the best epoch by the validation split
 result.json          written last: a run that has it is finished
 """
 
-import errno
 import json
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +16,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from sunetlab.errors import InputError
-from sunetlab.files import read_table, validate, write_table
+from sunetlab.files import make_folder, read_table, validate, write_table
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import load_weights
 from sunetlab.spec import SUNetSpec
@@ -75,12 +74,7 @@ class Run(BaseModel):
             if difference:
                 raise InputError(f"{folder}: holds another run ({difference}); choose another folder")
             return
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise
-            raise InputError(f"{folder}: cannot be made: {error.strerror}") from None
+        make_folder(folder)
         if any(path.name not in {SPEC, RUN} and not path.name.startswith(".") for path in folder.iterdir()):
             raise InputError(f"{folder}: is not empty and holds no run; choose another folder")
         self.save(folder)
