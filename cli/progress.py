@@ -89,6 +89,8 @@ class TrainingScreen:
         """See `Watch`."""
         self.epochs, self.images = epochs, images
         self.screen.progress.reset(self.bar, total=epochs * images, completed=finished * images)
+        if self.epoch_lines and not self.screen.live:
+            self.screen.line(f"{self.what}: {epochs} epochs of {images:,} images")
         if finished:
             self.screen.line(f"{self.what}: going on after epoch {finished} of {epochs}")
 

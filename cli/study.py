@@ -56,7 +56,7 @@ def show(study: Name, as_json: Json = False) -> None:
             rows.append([*map(str, design.levels.values()), report.params, short(report.macs)])
         print_table([*asked.factors, "params", "MACs"], rows)
         for reason, count in asked.make_space(task, classes, size).refused.items():
-            note(f"{count} combinations are left out: {reason}")
+            note(f"left out: {count} of the combinations, by {reason}")
 
 
 @app.command()

@@ -19,7 +19,9 @@ if TYPE_CHECKING:  # these import torch
 
 Model = TypeVar("Model", bound="BaseModel")
 
-Data = Annotated[str, typer.Option("--data", metavar="SOURCE", help="scenes, or folder:PATH.", show_default=False)]
+Data = Annotated[
+    str, typer.Option("--data", metavar="SOURCE", help="scenes, shapes, or folder:PATH.", show_default=False)
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many images of this split.", show_default=False)]
 
@@ -122,7 +124,8 @@ def evaluate(
         )
     _refuse_other_classes(run, source, config.source)
     target = pick_device(device)
-    found = evaluate_on(model.to(target), images, target, made.recipe.batch_size)
+    with Screen() as screen, screen.counting(f"evaluating on {split}", "images") as progress:
+        found = evaluate_on(model.to(target), images, target, made.recipe.batch_size, progress=progress)
     by_class = dict(zip(source.classes, per_class(found.confusion, made.spec.task), strict=True))
     if as_json:
         more = {"split": split, "images": len(images), "by_class": by_class, "confusion": found.confusion.tolist()}

@@ -64,6 +64,13 @@ def test_a_recipe_may_change_another(tmp_path: Path) -> None:
     assert (recipe.augment.rotate, base.augment.rotate) == (0.0, 10.0)
 
 
+def test_a_base_cut_short_is_warmed_up_for_as_long_as_there_is() -> None:
+    assert Recipe.resolve({"base": "camvid", "epochs": 1}).warmup == 1.0
+    assert Recipe.resolve({"base": "camvid", "epochs": 50}).warmup == Recipe.load("camvid").warmup
+    with pytest.raises(InputError, match="warmup: 3: longer than the 2 epochs"):
+        Recipe.resolve({"epochs": 2, "warmup": 3.0})
+
+
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match="cifar10"):
         Recipe.load("imagnet")

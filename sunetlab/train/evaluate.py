@@ -10,7 +10,7 @@ from sunetlab.model.sunet import SUNet
 from sunetlab.spec import Task
 from sunetlab.train import metrics
 from sunetlab.train.augment import prepare
-from sunetlab.train.data import VOID
+from sunetlab.train.data import VOID, Progress
 from sunetlab.train.data.source import Split
 
 OBJECTIVE: dict[Task, str] = {"classification": "accuracy", "segmentation": "miou"}  # what "best" means, in [0, 1]
@@ -57,13 +57,18 @@ def evaluate(
     batch_size: int,
     bf16: bool = False,
     channels_last: bool = False,
+    progress: Progress | None = None,
 ) -> Evaluation:
-    """Figures of `model`, in evaluation mode, on every image of `split`, as they are, without augmentation."""
+    """Figures of `model`, in evaluation mode, on every image of `split`, as they are, without augmentation.
+
+    `progress` is called with (done, total) images after every batch.
+    """
     was_training = model.training
     model.eval()
     classes = model.spec.num_classes
     confusion = torch.zeros(classes, classes, dtype=torch.int64, device=device)
     sums = torch.zeros(3, dtype=torch.float64, device=device)  # of the loss, of what it counts, of hits in the top 5
+    done = 0
     for images, targets in split.batches(torch.arange(len(split)), batch_size):
         x, y = prepare(images.to(device), targets.to(device))
         if channels_last:
@@ -75,6 +80,9 @@ def evaluate(
         if split.task == "classification" and classes > 5:
             sums[2] += metrics.topk_correct(logits, y, 5)
         confusion += metrics.confusion_matrix(logits.argmax(1), y, classes, ignore=VOID if y.ndim == 3 else None)
+        done += len(images)
+        if progress is not None:
+            progress(done, len(split))
     model.train(was_training)
     confusion = confusion.cpu()
     loss, count, top5 = sums.tolist()

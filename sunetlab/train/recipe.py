@@ -85,6 +85,8 @@ class Recipe(BaseModel):
     def resolve(cls, table: Mapping[str, Any], where: str = "recipe") -> Self:
         """A recipe from a table whose `base`, if it has one, names the recipe that it changes.
 
+        A warm-up that is not in the table is cut to the epochs that are.
+
         Raises:
             InputError: naming `where`, the key, the value and the rule.
         """
@@ -95,6 +97,9 @@ class Recipe(BaseModel):
         words = {**RECIPES.get(base or "", {}), **changes}
         if isinstance(changes.get("augment"), Mapping):
             words["augment"] = {**RECIPES.get(base or "", {}).get("augment", {}), **changes["augment"]}
+        if "warmup" not in changes and isinstance(words.get("epochs"), int):
+            # a base cut short is warmed up for as long as there is
+            words["warmup"] = min(words.get("warmup", cls.model_fields["warmup"].default), words["epochs"])
         return validate(cls, words, where)
 
     def lr_at(self, step: int, steps_per_epoch: int) -> float:
