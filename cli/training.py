@@ -48,16 +48,14 @@ def train(
     """Train one network; the same command again goes on where it stopped."""
     from sunetlab.train.data import DataConfig, open_data
     from sunetlab.train.loop import train as train_run
-    from sunetlab.train.recipe import Recipe
+    from sunetlab.train.recipe import Recipe, with_warmup_cut
     from sunetlab.train.run import Run
 
     from .progress import Screen, TrainingScreen
 
     changes = {"epochs": epochs, "lr": lr, "batch_size": batch_size}
     changes = {name: value for name, value in changes.items() if value is not None}
-    fields = Recipe.load(recipe).model_dump() | changes
-    if epochs is not None and epochs > 0:  # a run shorter than the recipe's warm-up is all warm-up
-        fields["warmup"] = min(fields["warmup"], epochs)
+    fields = with_warmup_cut(Recipe.load(recipe).model_dump() | changes)
     chosen = _given(Recipe, fields, {name: "--" + name.replace("_", "-") for name in changes})
     config = _given(
         DataConfig,

@@ -37,13 +37,8 @@ from sunetlab.train.run import RESULT, claim_record
 STUDY, DATABASE, TRIALS, LOCK = "study.toml", "optuna.db", "trials", ".lock"
 BUSY_S = 60  # seconds to wait for somebody who reads the database
 INTERRUPTED = "interrupted"  # a failed trial without a reason: killed before it could give one
-RECORDED = {
-    "reason",
-    "detail",
-    "params",
-    "macs",
-    "seconds",
-}  # of a trial's outcome, in the database; all is in its folder
+# What the database has of a trial's outcome; all of it is in the trial's folder.
+RECORDED = {"reason", "detail", "params", "macs", "seconds"}
 
 
 class StudyWatch(Protocol):

@@ -97,10 +97,7 @@ class Recipe(BaseModel):
         words = {**RECIPES.get(base or "", {}), **changes}
         if isinstance(changes.get("augment"), Mapping):
             words["augment"] = {**RECIPES.get(base or "", {}).get("augment", {}), **changes["augment"]}
-        if "warmup" not in changes and isinstance(words.get("epochs"), int):
-            # a base cut short is warmed up for as long as there is
-            words["warmup"] = min(words.get("warmup", cls.model_fields["warmup"].default), words["epochs"])
-        return validate(cls, words, where)
+        return validate(cls, words if "warmup" in changes else with_warmup_cut(words), where)
 
     def lr_at(self, step: int, steps_per_epoch: int) -> float:
         """The learning rate of a step, counted from 0 over the whole run."""
@@ -111,6 +108,12 @@ class Recipe(BaseModel):
             return self.lr
         progress = (step - warmup) / max(1, total - warmup)
         return self.lr * (self.final_lr + (1 - self.final_lr) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def with_warmup_cut(words: dict[str, Any]) -> dict[str, Any]:
+    """A recipe's words with a warm-up no longer than its epochs: of a recipe cut short that nobody gave a warm-up."""
+    epochs, warmup = (words.get(name, Recipe.model_fields[name].default) for name in ("epochs", "warmup"))
+    return words | {"warmup": min(warmup, epochs)} if isinstance(epochs, int) and epochs > 0 else words
 
 
 RECIPES: dict[str, dict[str, Any]] = {
