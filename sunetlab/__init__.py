@@ -7,7 +7,7 @@
 
 from typing import TYPE_CHECKING
 
-from sunetlab.analysis.cost import Report, analyze
+from sunetlab.analysis.report import Report, analyze
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.presets import PRESETS, preset
 from sunetlab.spec import SUNetSpec

@@ -1,13 +1,18 @@
 """What every test needs on a busy machine of two cores."""
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 Said = Callable[[str], tuple[int, str, str]]
+Golden = Callable[[str, Any], None]
+
+GOLDEN = Path(__file__).parent / "golden"
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # two workers that take two threads each wait for one another
     os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported, which tests of the analysis never do
@@ -29,3 +34,39 @@ def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
         return status, out, err
 
     return call
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The switch that rewrites golden files."""
+    parser.addoption("--refresh-golden", action="store_true", help="rewrite tests/golden/*.json where they differ")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Iterator[Golden]:
+    """Compares a value with tests/golden/NAME.json.
+
+    Under `--refresh-golden` a file that differs is rewritten, and the test fails all the same: whoever refreshes
+    reads the difference and runs again.
+    """
+    rewritten = []
+
+    def compare(name: str, value: Any) -> None:
+        if compare_with_file(GOLDEN / f"{name}.json", value, request.config.getoption("--refresh-golden")):
+            rewritten.append(name)
+
+    yield compare
+    if rewritten:
+        pytest.fail(f"rewritten: {', '.join(rewritten)}; look at the difference, then run again without the switch")
+
+
+def compare_with_file(path: Path, value: Any, refresh: bool) -> bool:
+    """Fail where a JSON file holds another value; with `refresh` write the value there instead, and say so."""
+    value = json.loads(json.dumps(value, allow_nan=False))  # as it comes back: lists for tuples
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if refresh and value != kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return True
+    assert path.is_file(), f"{path} is missing; pytest --refresh-golden writes it"
+    assert value == kept, f"differs from {path}; pytest --refresh-golden rewrites it"
+    return False

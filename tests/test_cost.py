@@ -1,6 +1,11 @@
 """The costs: every figure of FACTS §2, and what the counting convention says of single layers."""
 
+import csv
+import io
+import json
+import math
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sunetlab import PRESETS, SUNetSpec, analyze, preset
-from sunetlab.analysis.cost import TOOLS, WEIGHTED, area, cost, total_elements
+from sunetlab.analysis.cost import WEIGHTED, WITHOUT_MACS, Box, LayerCost, apart, area, cost, grouped
 from sunetlab.analysis.plan import Layer
+from sunetlab.cli.output import print_csv
+from tests.conftest import Golden, Said
 from tests.specs import random_size, random_specs
 
 
@@ -78,10 +85,8 @@ def test_totals_are_sums_and_the_batch_multiplies_them(spec: SUNetSpec, seed: in
     one, many = analyze(spec, size), analyze(spec, size, batch)
     assert one.params == many.params == sum(row.params for row in one.rows)
     assert many.macs == batch * one.macs == batch * sum(row.macs for row in one.rows)
-    assert total_elements(many, "bn", "add") == batch * (total_elements(one, "bn") + total_elements(one, "add"))
     assert one.layers == many.layers
-    for tool in TOOLS.values():
-        assert tool(many) == batch * tool(one)
+    assert apart(many.rows) == {kind: batch * elements for kind, elements in apart(one.rows).items()}
 
 
 @given(random_specs())
@@ -99,3 +104,101 @@ def test_a_report_says_at_what_it_was_made(name: str) -> None:
     assert report.params_classifier == spec.widths[-1] * spec.num_classes + spec.num_classes
     assert {row.layer.kind for row in report.rows if row.macs} <= set(WEIGHTED)
     assert area(report.feature_size) == (224 // spec.output_stride) ** 2
+
+
+# ------------------------------------------------------------------------------------ by layer, by module and by block
+
+
+@given(random_specs(), st.integers(0, 2**32), st.sampled_from(["layer", "module", "block"]))
+def test_boxes_hold_every_layer_once_and_in_order(spec: SUNetSpec, seed: int, by: Box) -> None:
+    report = analyze(spec, random_size(random.Random(seed), spec), batch=2)
+    boxes = grouped(report.rows, by)
+    assert [row for rows in boxes.values() for row in rows] == list(report.rows)
+    assert sum(sum(apart(rows).values()) for rows in boxes.values()) == sum(row.elements for row in report.rows)
+    found = apart(report.rows)
+    assert list(found) == ["bias", *WITHOUT_MACS]
+    for kind in WITHOUT_MACS:
+        assert found[kind] == sum(row.elements for row in report.rows if row.layer.kind == kind)
+    assert found["bias"] == sum(row.elements for row in report.rows if row.layer.kind in WEIGHTED)
+
+
+def test_boxes_of_a_small_network() -> None:
+    report = analyze(SUNetSpec.make(n=4, stacks=(2, 1)))
+    blocks = ["stem", "block 1", "block 2", "head"]
+    modules = ["stem", "blocks.0.unets.0", "blocks.0.unets.1", "blocks.1.pool", "blocks.1.unets.0", "head"]
+    assert list(grouped(report.rows, "block")) == blocks
+    assert list(grouped(report.rows, "module")) == modules
+    assert list(grouped(report.rows, "layer")) == [layer.name for layer in report.layers]
+
+
+def test_costs_of_the_presets(golden: Golden) -> None:
+    """Kept so that a change shows; that the network has these costs is proved in `test_planned`."""
+    costs = {}
+    for name in PRESETS:
+        for size in (preset(name).design_size, (512, 512)):
+            report = analyze(preset(name), size)
+            costs[f"{name} {size[0]}x{size[1]}"] = {
+                "params": report.params,
+                "params_without_classifier": report.params - report.params_classifier,
+                "macs": report.macs,
+                "macs_by_block": {name: sums(rows)[1] for name, rows in grouped(report.rows, "block").items()},
+                "elements": apart(report.rows),
+            }
+    golden("costs", costs)
+
+
+def sums(rows: Sequence[LayerCost]) -> tuple[int, int]:
+    return sum(row.params for row in rows), sum(row.macs for row in rows)
+
+
+# ---------------------------------------------------------------------------------------------------- the command line
+
+
+def table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.mark.parametrize("by", ["layer", "module", "block"])
+def test_reports_by_layer_module_and_block(said: Said, by: Box) -> None:
+    report = analyze(preset("sunet-64-os8"), (97, 131), 2)
+    boxes = {name: (*sums(rows), apart(rows)) for name, rows in grouped(report.rows, by).items()}
+    line = f"report macs sunet-64-os8 --input 97x131 --batch 2 --by {by}"
+    for row, (name, (_, macs, elements)) in zip(table(said(f"{line} --csv")[1]), boxes.items(), strict=True):
+        assert row == {by: name, "macs": str(macs)} | {kind: str(count) for kind, count in elements.items()}
+    records = json.loads(said(f"{line} --json")[1])
+    assert records["rows"] == [{"name": name, "macs": macs} | counts for name, (_, macs, counts) in boxes.items()]
+    assert records["elements"] == apart(report.rows)
+    lines = said(line)[1].splitlines()
+    for name, (_, macs, _) in boxes.items():
+        assert any(each.startswith(f"{name} ") and f" {macs:,} " in each for each in lines) == (macs > 0)
+    line = f"report params sunet-64-os8 --by {by}"
+    rows = table(said(f"{line} --csv")[1])
+    assert [(row[by], int(row["params"])) for row in rows] == [(name, params) for name, (params, _, _) in boxes.items()]
+    for row in rows:
+        assert int(row["params"]) == sum(int(row[kind]) for kind in ("conv", "conv_transpose", "linear", "bn"))
+    assert [(row["name"], row["params"]) for row in json.loads(said(f"{line} --json")[1])["rows"]] == [
+        (row[by], int(row["params"])) for row in rows
+    ]
+    assert f"{report.params:,}  100.0 %" in said(line)[1]
+
+
+def test_layers_as_csv(said: Said) -> None:
+    report = analyze(preset("sunet-64"), (64, 65))
+    rows = table(said("report layers sunet-64 --input 64x65 --csv")[1])
+    assert [row["name"] for row in rows] == [layer.name for layer in report.layers]
+    for row, wanted in zip(rows, report.rows, strict=True):
+        assert (int(row["out_height"]), int(row["out_width"])) == wanted.layer.out_size
+        assert (int(row["params"]), int(row["macs"]), int(row["elements"])) == wanted[1:]
+        assert row["skip"] == ("yes" if wanted.layer.skip else "no")
+
+
+def test_csv_holds_plain_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    print_csv(["name", "value"], [["a,b", 1_234_567], ["c", 0.25], ["d", None], ["e", math.nan], ["f", True]])
+    assert capsys.readouterr().out == 'name,value\n"a,b",1234567\nc,0.25\nd,\ne,\nf,yes\n'
+
+
+@pytest.mark.parametrize("command", ["params", "macs", "layers", "macs --reconcile", "macs --as thop"])
+def test_one_form_at_a_time(said: Said, command: str) -> None:
+    status, out, err = said(f"report {command} sunet-64 --csv --json")
+    assert (status, out) == (2, "")
+    assert err == "sunetlab: --csv: cannot be given with --json: one form of output at a time\n"

@@ -126,7 +126,7 @@ def test_precision_and_memory_layout_only_blur_the_result(precision: str, channe
         train(tiny_run(**{"epochs": 1, "lr": 0.01, **more}), TinyData(), tmp_path / name, "cpu")
     losses = [read_log(tmp_path / name)[0]["train_loss"] for name in "ab"]
     assert losses[0] == pytest.approx(losses[1], rel=0.03 if precision == "bf16" else 1e-5)
-    assert (losses[0] == losses[1]) == (precision == "fp32")
+    assert precision == "fp32" or losses[0] != losses[1]
 
 
 def test_gradients_are_clipped_to_the_norm_asked_for(tmp_path: Path) -> None:

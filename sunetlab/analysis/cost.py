@@ -1,18 +1,21 @@
-"""Parameters and multiply-accumulates from a plan, and what the known tools would count for it.
+"""Parameters and multiply-accumulates from a plan, layer by layer, and their sums by layer, module or block.
 
 The convention, here and wherever this project says MACs: batch · the product of the weight's shape · (output
 positions of a convolution; *input* positions of a transposed one). FLOPs are 2·MACs. Everything else — bias, BN,
-ReLU, pools, additions, bilinear — is counted apart, by kind, in elements.
+ReLU, pools, additions, concatenations, bilinear — is counted apart, by kind, in elements given. What other tools
+count is in `tools.py`.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
 
-from sunetlab.analysis.plan import Layer, Size, plan
-from sunetlab.spec import SUNetSpec
+from sunetlab.analysis.plan import Layer, Size
 
 CONVOLUTIONS = ("conv", "conv_transpose")
-WEIGHTED = (*CONVOLUTIONS, "linear")
+WEIGHTED = (*CONVOLUTIONS, "linear")  # all of them have a bias
+WITHOUT_MACS = ("bn", "relu", "avg_pool", "global_pool", "add", "concat", "bilinear")
+
+Box = Literal["layer", "module", "block"]
 
 
 class LayerCost(NamedTuple):
@@ -22,61 +25,6 @@ class LayerCost(NamedTuple):
     params: int
     macs: int
     elements: int
-
-
-class Report(NamedTuple):
-    """A spec's numbers at an input size.
-
-    Attributes:
-        spec: the network.
-        size: (height, width) of the input, in pixels.
-        batch: images at once; MACs and elements are for all of them.
-        rows: every layer in order, with its costs.
-        params: parameters, trainable ones (a BN's running statistics are buffers).
-        params_classifier: those of the classifier alone.
-        macs: multiply-accumulates of convolutions and the linear classifier.
-    """
-
-    spec: SUNetSpec
-    size: Size
-    batch: int
-    rows: tuple[LayerCost, ...]
-    params: int
-    params_classifier: int
-    macs: int
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """Every layer, in order."""
-        return tuple(row.layer for row in self.rows)
-
-    @property
-    def depth(self) -> int:
-        """Layers as Table 1 counts them: convolutions on the main path, and the classifier."""
-        return sum(row.layer.kind in WEIGHTED and not row.layer.skip for row in self.rows)
-
-    @property
-    def feature_size(self) -> Size:
-        """(height, width) of the last block's map."""
-        return next(row.layer.out_size for row in reversed(self.rows) if row.layer.part.startswith("block"))
-
-
-def analyze(spec: SUNetSpec, size: Size | None = None, batch: int = 1) -> Report:
-    """Parameters and MACs of `spec` for `batch` images of `size` (height, width); by default its design size.
-
-    Raises:
-        InputError: an input too small for the network.
-    """
-    rows = tuple(cost(layer, batch) for layer in plan(spec, size).layers)
-    return Report(
-        spec=spec,
-        size=size or spec.design_size,
-        batch=batch,
-        rows=rows,
-        params=sum(row.params for row in rows),
-        params_classifier=sum(row.params for row in rows if row.layer.name == "classifier"),
-        macs=sum(row.macs for row in rows),
-    )
 
 
 def cost(layer: Layer, batch: int = 1) -> LayerCost:
@@ -112,14 +60,29 @@ _PARAMS: dict[str, Callable[[Layer], int]] = {
 }
 
 
-def total_elements(report: Report, *kinds: str) -> int:
-    """Elements that all layers of some kinds give, for the batch."""
-    return sum(row.elements for row in report.rows if row.layer.kind in kinds)
+def apart(rows: Iterable[LayerCost]) -> dict[str, int]:
+    """What is no MAC, by kind: elements that a bias is added to, then elements that every other kind of layer gives."""
+    found = dict.fromkeys(("bias", *WITHOUT_MACS), 0)
+    for row in rows:
+        found["bias" if row.layer.kind in WEIGHTED else row.layer.kind] += row.elements
+    return found
 
 
-# What each tool prints, from the report; each checked against the tool itself in the tests.
-TOOLS: dict[str, Callable[[Report], int]] = {
-    "fvcore": lambda report: report.macs + 2 * total_elements(report, "bn") + 4 * total_elements(report, "bilinear"),
-    "ptflops": lambda report: report.macs + total_elements(report, *WEIGHTED),
-    "torch": lambda report: 2 * report.macs,
+def grouped(rows: Iterable[LayerCost], by: Box) -> dict[str, list[LayerCost]]:
+    """Rows by layer, by module (a u-net, a pool, the stem, the head) or by block (stem and head beside them)."""
+    found: dict[str, list[LayerCost]] = {}
+    for row in rows:
+        found.setdefault(_NAMES[by](row.layer), []).append(row)
+    return found
+
+
+def _module(layer: Layer) -> str:
+    """blocks.0.unets.1 of blocks.0.unets.1.down.0.conv.conv; a pool between blocks is a box of its own."""
+    return ".".join(layer.name.split(".")[:4]) if layer.name.startswith("blocks.") else layer.part
+
+
+_NAMES: dict[Box, Callable[[Layer], str]] = {
+    "layer": lambda layer: layer.name,
+    "module": _module,
+    "block": lambda layer: layer.part,
 }

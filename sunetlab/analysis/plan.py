@@ -5,7 +5,7 @@ costs, memory and the field of view are each one walk over it. A convolution's r
 `nn.Module.named_modules()` gives it.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sunetlab import rules
 from sunetlab.errors import InputError
@@ -25,6 +25,7 @@ class Layer(NamedTuple):
         in_channels: channels taken; of a concatenation or addition, those of its first input.
         kernel, stride, dilation, padding: the same along both sides; of a pool, its window.
         skip: on a residual branch that goes around a module (Table 1 does not count these).
+        level: of the module that it works for, 1 the outermost; 0 outside of all levels.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Layer(NamedTuple):
     dilation: int = 1
     padding: int = 0
     skip: bool = False
+    level: int = 0
 
 
 class Plan(NamedTuple):
@@ -70,6 +72,7 @@ class _Writer:
         self.size = size
         self.layers: list[Layer] = []
         self.part = ""
+        self.level = 0
 
     def write(self) -> list[Layer]:
         self.stem()
@@ -107,14 +110,17 @@ class _Writer:
         encoded, sizes = [], []
         for index, level in enumerate(levels):
             sizes.append(self.layers[self.at].out_size)
+            self.level = index + 1
             self.unit(f"{name}.down.{index}.sample", n, level.down[0], stride=level.stride)
             self.unit(f"{name}.down.{index}.conv", n, level.down[1])
             encoded.append(self.at)
         for index, level in reversed(list(enumerate(levels))):
+            self.level = index + 1
             if index < len(levels) - 1:
                 self.join("concat", f"{name}.up.{index}", self.at, encoded[index])
             self.unit(f"{name}.up.{index}.sample", n, level.up[0], stride=level.stride, back_to=sizes[index])
             self.unit(f"{name}.up.{index}.conv", n, level.up[1])
+        self.level = 0
         self.bn_relu(f"{name}.expand.norm", self.at)
         y = self.conv(f"{name}.expand.conv", self.at, shape.growth or shape.out_channels)
         if shape.growth:
@@ -155,9 +161,20 @@ class _Writer:
             return self.spec.in_channels, self.size
         return self.layers[index].out_channels, self.layers[index].out_size
 
-    def append(self, kind: str, name: str, inputs: tuple[int, ...], out: int, out_size: Size, **geometry: Any) -> int:
+    def append(
+        self,
+        kind: str,
+        name: str,
+        inputs: tuple[int, ...],
+        out: int,
+        out_size: Size,
+        geometry: tuple[int, int, int, int] = (1, 1, 1, 0),  # kernel, stride, dilation, padding
+        skip: bool = False,
+    ) -> int:
         channels, size = self.source(inputs[0])
-        self.layers.append(Layer(name, kind, self.part, inputs, channels, out, size, out_size, **geometry))
+        self.layers.append(
+            Layer(name, kind, self.part, inputs, channels, out, size, out_size, *geometry, skip, self.level)
+        )
         return self.at
 
     def conv(
@@ -166,17 +183,15 @@ class _Writer:
         """A convolution padded so that its map has ⌈side / stride⌉ pixels along a side."""
         _, (height, width) = self.source(of)
         out_size = (-(-height // stride), -(-width // stride))
-        padding = dilation * (kernel // 2)
-        geometry = {"kernel": kernel, "stride": stride, "dilation": dilation, "padding": padding, "skip": skip}
-        return self.append("conv", name, (of,), out, out_size, **geometry)
+        geometry = (kernel, stride, dilation, dilation * (kernel // 2))
+        return self.append("conv", name, (of,), out, out_size, geometry, skip)
 
     def unit(self, name: str, out: int, dilation: int, stride: int = 1, back_to: Size | None = None) -> int:
         """BN-ReLU-Conv, 3×3; with `back_to` the convolution is a transposed one that gives that size."""
         of = self.bn_relu(f"{name}.norm", self.at)
         if back_to is None:
             return self.conv(f"{name}.conv", of, out, kernel=3, stride=stride, dilation=dilation)
-        geometry = {"kernel": 3, "stride": stride, "dilation": dilation, "padding": dilation}
-        return self.append("conv_transpose", f"{name}.conv", (of,), out, back_to, **geometry)
+        return self.append("conv_transpose", f"{name}.conv", (of,), out, back_to, (3, stride, dilation, dilation))
 
     def bn_relu(self, name: str, of: int) -> int:
         channels, size = self.source(of)
@@ -188,7 +203,7 @@ class _Writer:
         if min(height, width) < 2:
             rule = f"a map of {height}x{width} before {self.part} cannot be pooled"
             raise InputError(f"input: {self.size[0]}x{self.size[1]}: too small for {self.part}: {rule}")
-        return self.append("avg_pool", name, (self.at,), channels, (height // 2, width // 2), kernel=2, stride=2)
+        return self.append("avg_pool", name, (self.at,), channels, (height // 2, width // 2), (2, 2, 1, 0))
 
     def join(self, kind: str, name: str, first: int, second: int) -> int:
         """An addition or a concatenation, `first` before `second`."""

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sunetlab.analysis.cost import Report, analyze
 from sunetlab.analysis.plan import Size
+from sunetlab.analysis.report import Report, analyze
 from sunetlab.errors import InputError
 from sunetlab.files import shown
 from sunetlab.space.where import Where, parse_where

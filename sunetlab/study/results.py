@@ -8,7 +8,7 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from sunetlab.analysis.cost import analyze
+from sunetlab.analysis.report import analyze
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.space.space import quantities
 from sunetlab.space.where import parse_where

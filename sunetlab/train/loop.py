@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from sunetlab import __version__
-from sunetlab.analysis.cost import Report, analyze, area
+from sunetlab.analysis.cost import area
+from sunetlab.analysis.report import Report, analyze
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.files import whole_file, write_table, write_text
 from sunetlab.model.sunet import SUNet

@@ -1,0 +1,43 @@
+"""What an optimiser holds between steps, and what it takes for itself during one."""
+
+from sunetlab.analysis.cost import WEIGHTED
+from sunetlab.analysis.memory.sizes import FP32, Setting, Sizes
+from sunetlab.analysis.plan import Plan
+
+
+def variant(setting: Setting) -> str:
+    """Loop, foreach or fused: what is asked for, or what PyTorch takes by itself."""
+    return setting.variant or ("foreach" if setting.device == "cuda" else "loop")
+
+
+def state(sizes: Sizes, setting: Setting) -> int:
+    """Bytes from one step to the next: SGD's momentum; AdamW's two moments and its count of steps.
+
+    AdamW counts steps once per parameter, in fp32; but for the fused variant that number lies on the CPU, and where
+    the network is on a GPU it is not counted here.
+    """
+    params = sum(sizes.weight) + sum(sizes.bias)
+    if setting.optimizer == "sgd":
+        return params if setting.momentum else 0
+    counted = setting.device == "cpu" or variant(setting) == "fused"
+    tensors = sum(size > 0 for size in (*sizes.weight, *sizes.bias))
+    return 2 * params + (tensors * setting.up(FP32) if counted else 0)
+
+
+def temporaries(plan: Plan, sizes: Sizes, setting: Setting) -> int:
+    """Bytes that a step takes at most, its state apart.
+
+    Weights of more than one axis are one group of parameters, all others another; the loop goes through a group
+    parameter by parameter, foreach takes a group whole, fused takes nothing.
+    """
+    weights = [size for size, layer in zip(sizes.weight, plan.layers, strict=True) if layer.kind in WEIGHTED]
+    others = sum(sizes.weight) + sum(sizes.bias) - sum(weights)
+    if variant(setting) == "fused":
+        return 0
+    if setting.optimizer == "adamw":  # the root of the second moment; the loop divides it into a tensor of its own,
+        if variant(setting) == "foreach":  # which lives until the next parameter has its own
+            return max(sum(weights), others)
+        return max(before + 2 * now for before, now in zip([0, *weights], weights, strict=False))
+    if variant(setting) == "foreach":  # the gradients with the decayed weights; Nesterov's step is added in place
+        return sum(weights) if setting.weight_decay else 0
+    return (setting.weight_decay + setting.momentum) * max(weights)  # each a new tensor, one parameter after another

@@ -1,0 +1,179 @@
+"""What is live during a training step as `train/loop.py` makes it: forward, loss, backward, optimiser.
+
+Backward takes the layers from last to first, as autograd does, which picks the ready operation that was made last.
+An operation's results are there before its own gradient and what it had kept go. Gradients that meet at a map are
+added: into the first one's memory, or into new memory where that one is a part of a concatenation's gradient.
+Gradients are None when a step begins, and those of parameters grow as the walk goes.
+"""
+
+from collections.abc import Callable
+
+from sunetlab.analysis.cost import WEIGHTED
+from sunetlab.analysis.memory.loss import Loss
+from sunetlab.analysis.memory.optimizer import temporaries
+from sunetlab.analysis.memory.sizes import FP32, INT64, Meter, Setting, Sizes
+from sunetlab.analysis.plan import Layer, Plan
+
+
+def run_step(plan: Plan, sizes: Sizes, setting: Setting, kept: list[bool]) -> Meter:
+    """Meter what one step takes: its own tensors, and not weights, images, targets or the optimiser's state.
+
+    `kept` says of every layer whether its map stays for the backward pass.
+    """
+    meter = Meter()
+    meter.take(sizes.image_copy, 0)
+    meter.take(setting.up(INT64) + setting.up(FP32), 0)  # how many targets count; the loss that is told at the end
+    loss = Loss(plan, sizes, setting, meter)
+    _forward(plan, sizes, meter, kept)
+    loss.forward()
+    meter.phase = "backward"
+    loss.backward()
+    _Backward(plan, sizes, setting, meter).run()
+    meter.give(loss.number)
+    meter.phase = "step"
+    meter.take(temporaries(plan, sizes, setting), len(plan.layers) + 1)
+    return meter
+
+
+def _forward(plan: Plan, sizes: Sizes, meter: Meter, kept: list[bool]) -> None:
+    """A map that nothing keeps goes with the operation that takes it; copies of biases go when the network returns."""
+    out, weight_cast, bias_cast = sizes.out, sizes.weight_cast, sizes.bias_cast
+    meter.take(sizes.image_cast, 0)
+    for at, layer in enumerate(plan.layers):
+        kind = layer.kind
+        if kind == "bn":
+            meter.take(out[at] + 2 * sizes.statistic[at], at)
+        elif kind in WEIGHTED:
+            meter.take(weight_cast[at] + bias_cast[at] + out[at], at)
+        elif kind != "relu":
+            meter.take(out[at], at)
+            for of in layer.inputs:
+                if not kept[of]:
+                    meter.give(out[of])
+    meter.give(sum(bias_cast))
+
+
+class _Gradient:
+    """A gradient's memory, how many look at it, and whether it is a whole tensor or parts of one."""
+
+    __slots__ = ("size", "users", "whole")
+
+    def __init__(self, size: int) -> None:
+        self.size, self.users, self.whole = size, 1, True
+
+
+class _Backward:
+    """The walk back: `waiting` has the gradient of every layer's map, as far as it has come."""
+
+    def __init__(self, plan: Plan, sizes: Sizes, setting: Setting, meter: Meter) -> None:
+        self.layers, self.sizes, self.setting, self.meter = plan.layers, sizes, setting, meter
+        self.waiting = {len(plan.layers) - 1: _Gradient(sizes.out[-1])}
+
+    def run(self) -> None:
+        waiting, layers = self.waiting, self.layers
+        for at in range(len(layers) - 1, -1, -1):
+            _BACKWARD[layers[at].kind](self, at, layers[at], waiting.pop(at))
+
+    # One method per kind of operation.
+
+    def weighted(self, at: int, layer: Layer, given: _Gradient) -> None:
+        """Gradients of the input, the weight and the bias; after autocast the latter two are bf16 at first."""
+        sizes, take, give = self.sizes, self.meter.take, self.meter.give
+        of, weight, bias, cast = layer.inputs[0], sizes.weight[at], sizes.bias[at], sizes.weight_cast[at]
+        result = sizes.out[of] if of >= 0 else 0  # images need no gradient
+        take(result + (cast + sizes.bias_cast[at] if cast else weight + bias), at)
+        self.release(given)
+        give(cast)
+        if of < 0:
+            give(sizes.image_cast)
+        else:
+            give(result if layer.kind == "linear" else 0)  # a convolution's input goes with the ReLU that made it
+            self.deliver(of, result, at)
+        if cast:
+            take(weight, at)
+            give(cast)
+            take(bias, at)
+            give(sizes.bias_cast[at])
+
+    def relu(self, at: int, layer: Layer, given: _Gradient) -> None:
+        del layer
+        size = self.sizes.out[at]
+        self.meter.take(size, at)
+        self.release(given)
+        self.meter.give(size)  # its own map
+        self.waiting[at - 1] = _Gradient(size)
+
+    def bn(self, at: int, layer: Layer, given: _Gradient) -> None:
+        size, number = self.sizes.out[at], self.sizes.statistic[at]
+        self.meter.take(size + 2 * number, at)  # gradients of its input, scale and shift
+        self.release(given)
+        self.meter.give(size + 2 * number)  # its input and its statistics
+        self.deliver(layer.inputs[0], size, at)
+
+    def avg_pool(self, at: int, layer: Layer, given: _Gradient) -> None:
+        self.global_pool(at, layer, given)
+        self.meter.give(self.sizes.out[layer.inputs[0]])  # its input
+
+    def global_pool(self, at: int, layer: Layer, given: _Gradient) -> None:
+        size = self.sizes.out[layer.inputs[0]]
+        self.meter.take(size, at)
+        self.release(given)
+        self.deliver(layer.inputs[0], size, at)
+
+    def bilinear(self, at: int, layer: Layer, given: _Gradient) -> None:
+        size = self.sizes.out[layer.inputs[0]]
+        in_fp32 = 2 * size if self.setting.resizes_in_fp32 else 0
+        self.meter.take(in_fp32 or size, at)
+        self.release(given)
+        if in_fp32:
+            self.meter.take(size, at)
+            self.meter.give(in_fp32)
+        self.deliver(layer.inputs[0], size, at)
+
+    def add(self, at: int, layer: Layer, given: _Gradient) -> None:
+        """Both inputs have the sum's own gradient."""
+        given.users = 2
+        for of in layer.inputs:
+            self.meet(of, given, at)
+
+    def concat(self, at: int, layer: Layer, given: _Gradient) -> None:
+        """Each input has its part of the result's gradient, in place."""
+        given.users, given.whole = 2, False
+        for of in layer.inputs:
+            self.meet(of, given, at)
+
+    # What becomes of gradients.
+
+    def release(self, gradient: _Gradient) -> None:
+        gradient.users -= 1
+        if not gradient.users:
+            self.meter.give(gradient.size)
+
+    def deliver(self, of: int, size: int, at: int) -> None:
+        """A gradient of `size` bytes, just made, goes to layer `of`."""
+        self.meet(of, _Gradient(size), at)
+
+    def meet(self, of: int, gradient: _Gradient, at: int) -> None:
+        """Add a gradient to what waits for layer `of`."""
+        first = self.waiting.setdefault(of, gradient)
+        if first is gradient:
+            return
+        if not first.whole:
+            self.waiting[of] = total = _Gradient(self.sizes.out[of])
+            self.meter.take(total.size, at)
+            self.release(first)
+        self.release(gradient)
+
+
+_BACKWARD: dict[str, Callable[[_Backward, int, Layer, _Gradient], None]] = {
+    "conv": _Backward.weighted,
+    "conv_transpose": _Backward.weighted,
+    "linear": _Backward.weighted,
+    "relu": _Backward.relu,
+    "bn": _Backward.bn,
+    "avg_pool": _Backward.avg_pool,
+    "global_pool": _Backward.global_pool,
+    "bilinear": _Backward.bilinear,
+    "add": _Backward.add,
+    "concat": _Backward.concat,
+}
