@@ -1,0 +1,1 @@
+"""Pictures of a spec: a module, a network, a field of view."""
