@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from sunetlab import InputError, SUNetSpec, analyze, preset
-from sunetlab.analysis.cost import LayerCost, Report
+from sunetlab import InputError, Report, SUNetSpec, analyze, preset
+from sunetlab.analysis.cost import LayerCost, grouped
 from sunetlab.analysis.plan import Layer
+from sunetlab.files import read_table
 from sunetlab.presets import PRESETS
 
 from .output import Json, note, print_json, print_table, say, short, sides
@@ -22,7 +23,10 @@ Network = Annotated[
     ),
 ]
 Input = Annotated[
-    str | None, typer.Option("--input", metavar="HxW", help="Size of the input; by default the design size.")
+    str | None,
+    typer.Option(
+        "--input", metavar="HxW", help="Size of the input; by default that of a run's images, else the design size."
+    ),
 ]
 
 
@@ -57,10 +61,11 @@ _FLAGS = {"num_classes": "--classes"}
 def takes_network(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command, whose first parameter is `spec`, NETWORK and the flags in its place.
 
-    A command whose second parameter is `words` is told the words that were given as flags as well.
+    A command with a parameter `words` is told the words that were given as flags as well; one with a parameter
+    `folder`, the folder where NETWORK is one of a run, else None.
     """
     own = inspect.signature(command).parameters
-    kept = [p for name, p in own.items() if name not in {"spec", "words"}]
+    kept = [p for name, p in own.items() if name not in {"spec", "words", "folder"}]
     keyword = inspect.Parameter.KEYWORD_ONLY
     network = inspect.Parameter("network", keyword, default=None, annotation=Network)
     flags = [inspect.Parameter(word, keyword, default=None, annotation=kind) for word, kind in WORDS.items()]
@@ -68,8 +73,12 @@ def takes_network(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(**given: Any) -> Any:
         words = {word: given.pop(word) for word in WORDS}
         words = {word: _several(word, v) if word in _SEVERAL else v for word, v in words.items() if v is not None}
-        spec = find_network(given.pop("network"), words)
-        return command(spec, words, **given) if "words" in own else command(spec, **given)
+        named = given.pop("network")
+        spec = find_network(named, words)
+        if given.get("input", "") is None:
+            given["input"] = None if named is None else trained_at(Path(named))
+        told = {"words": words, "folder": Path(named) if named and (Path(named) / "run.toml").is_file() else None}
+        return command(spec, **{name: value for name, value in told.items() if name in own}, **given)
 
     parameters = [network, *(p.replace(kind=keyword) for p in kept), *flags]
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -101,6 +110,21 @@ def input_size(text: str | None, flag: str = "--input") -> tuple[int, int] | Non
         raise InputError(f"{flag}: {text!r}: must be a side, such as 224, or HxW, such as 360x480, in pixels")
     height = int(match[1])
     return height, int(match[2] or height)
+
+
+def trained_at(folder: Path) -> str | None:
+    """The size of a finished run's images, as `--input` has it; None where `folder` is no such run.
+
+    Raises:
+        InputError: a damaged result.json.
+    """
+    path = folder / "result.json"
+    if not path.is_file():
+        return None
+    size = read_table(path).get("size")
+    if not isinstance(size, list) or len(size) != 2 or not all(type(side) is int and side > 0 for side in size):
+        raise InputError(f"{path}: is damaged: size: {size!r}: must be a height and a width; give --input")
+    return sides(size)
 
 
 def _named(name: str) -> SUNetSpec:
@@ -181,7 +205,7 @@ def _print_summary(report: Report) -> None:
         ["block", "modules", "depth", "dilation", "map", "width", "params", "MACs"],
         [
             [name, *_block_words(spec, name), *_map(rows[-1].layer), *totals(rows)]
-            for name, rows in parts(report).items()
+            for name, rows in grouped(report.rows, "block").items()
         ],
     )
     say()
@@ -207,14 +231,6 @@ def _block_words(spec: SUNetSpec, part: str) -> tuple[object, object, object]:
 
 def _map(layer: Layer) -> tuple[object, object]:
     return sides(layer.out_size), layer.out_channels
-
-
-def parts(report: Report) -> dict[str, list[LayerCost]]:
-    """A report's rows by part of the network: stem, block 1, …, head."""
-    found: dict[str, list[LayerCost]] = {}
-    for row in report.rows:
-        found.setdefault(row.layer.part, []).append(row)
-    return found
 
 
 def totals(rows: list[LayerCost]) -> tuple[int, int]:

@@ -1,19 +1,26 @@
-"""What commands print: tables for a terminal, plain columns for a pipe, one JSON object where asked."""
+"""What commands print: tables for a terminal, plain columns for a pipe, one JSON object or CSV where asked."""
 
+import csv
+import io
 import json
 import math
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from sunetlab import InputError
 
 if TYPE_CHECKING:  # a pipe's JSON needs no rich
     from rich.table import Table
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print the table as comma-separated values and nothing else.")]
 
+_PARAGRAPH = 120  # characters of a line of prose where there is no terminal
 _PIPE = 10_000  # characters, more than any table has
 _FOLDED = 16  # characters that a column of texts keeps however narrow the terminal
 
@@ -23,9 +30,36 @@ def print_json(value: Mapping[str, Any]) -> None:
     print(json.dumps(_finite(value), indent=2, allow_nan=False))  # noqa: T201
 
 
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A header and rows of plain numbers and texts, comma-separated; an empty cell for None and for nan."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_plain(cell) for cell in row] for row in rows)
+    print(text.getvalue(), end="")  # noqa: T201
+
+
+def form_asked(as_json: bool, as_csv: bool) -> Literal["table", "json", "csv"]:
+    """How results are to be printed.
+
+    Raises:
+        InputError: both `--json` and `--csv` were given.
+    """
+    if as_json and as_csv:
+        raise InputError("--csv: cannot be given with --json: one form of output at a time")
+    return "json" if as_json else "csv" if as_csv else "table"
+
+
 def say(text: str = "") -> None:
     """A line on standard output."""
     print(text)  # noqa: T201
+
+
+def say_lines(text: str) -> None:
+    """A paragraph on standard output, broken where the terminal ends."""
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else _PARAGRAPH
+    for line in textwrap.wrap(" ".join(text.split()), max(room, _FOLDED), break_long_words=False):
+        say(line)
 
 
 def note(text: str) -> None:
@@ -114,6 +148,13 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _plain(cell: object) -> object:
+    """A cell of a CSV file: yes and no for a bool, nothing for what is not a finite number."""
+    if isinstance(cell, bool):
+        return shown(cell)
+    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
 
 
 def _is_number(text: str) -> bool:

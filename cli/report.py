@@ -1,82 +1,198 @@
 """`sunetlab report`: one table each, from a spec alone."""
 
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 import typer
 
-from sunetlab import Report, SUNetSpec, analyze
-from sunetlab.analysis.cost import TOOLS, total_elements
+from sunetlab import InputError, Report, SUNetSpec, analyze
+from sunetlab.analysis.cost import Box, LayerCost, apart, grouped
 from sunetlab.analysis.plan import Layer
+from sunetlab.analysis.tools import TOOLS, figure, reconcile
 
-from .network import Input, input_size, parts, summary, takes_network, totals
-from .output import Json, print_json, print_table, say, sides
+from .fov import fov
+from .memory import memory
+from .network import Input, input_size, summary, takes_network, totals
+from .output import Csv, Json, form_asked, percent, print_csv, print_json, print_table, say, sides
+from .paper import paper
 
 app = typer.Typer(help="A network's numbers, from its spec alone.", no_args_is_help=True)
+app.command("fov")(fov)
+app.command("memory")(memory)
+app.command("paper")(paper)
 Batch = Annotated[int, typer.Option(min=1, help="Images at once.")]
+By = Annotated[Box, typer.Option("--by", help="A row for each block, u-net module or layer.")]
+As = Annotated[
+    str | None,
+    typer.Option("--as", metavar="TOOL", help=f"The figure that a tool prints: {', '.join(TOOLS)}."),
+]
+Terms = Annotated[bool, typer.Option("--reconcile", help="How a tool's figure comes from the MACs, term by term.")]
+
+_PARAMETERS = ("conv", "conv_transpose", "linear", "bn")  # kinds of layers that have some
 
 
 @app.command()
 @takes_network
-def params(spec: SUNetSpec, as_json: Json = False) -> None:
-    """Parameters by part of the network and by kind of layer."""
-    report = analyze(spec)
-    kinds = sorted({row.layer.kind for row in report.rows if row.params}, key=_KINDS.index)
-    by_part = {
-        part: {kind: sum(row.params for row in rows if row.layer.kind == kind) for kind in kinds}
-        for part, rows in parts(report).items()
-    }
-    if as_json:
-        by_kind = {kind: sum(row[kind] for row in by_part.values()) for kind in kinds}
-        print_json(summary(report) | {"by_part": by_part, "by_kind": by_kind})
-        return
-    rows = [[part, *counts.values(), sum(counts.values())] for part, counts in by_part.items()]
-    print_table(["part", *kinds, "total"], [*rows, _sum(rows)], last_is_total=True)
+def params(spec: SUNetSpec, by: By = "block", as_json: Json = False, as_csv: Csv = False) -> None:
+    """Parameters by block, u-net module or layer, and by kind of layer."""
+    form, report = form_asked(as_json, as_csv), analyze(spec)
+    counts = {name: _by_kind(rows) for name, rows in grouped(report.rows, by).items()}
+    if form == "json":
+        by_part = {part: _by_kind(rows) for part, rows in grouped(report.rows, "block").items()}
+        records = [{"name": name, **kinds, "params": sum(kinds.values())} for name, kinds in counts.items()]
+        shared = {"by_part": by_part, "by_kind": _by_kind(report.rows)}
+        print_json(summary(report) | shared | {"by": by, "rows": records})
+    elif form == "csv":
+        print_csv([by, *_PARAMETERS, "params"], [[name, *k.values(), sum(k.values())] for name, k in counts.items()])
+    else:
+        _print_params(counts | {"total": _by_kind(report.rows)}, by)
 
 
-@app.command()
-@takes_network
-def macs(spec: SUNetSpec, input: Input = None, batch: Batch = 1, as_json: Json = False) -> None:
-    """Multiply-accumulates by part, and what other tools would print."""
-    report = analyze(spec, input_size(input), batch)
-    others = {kind: total_elements(report, kind) for kind in _OTHERS}
-    tools = {tool: count(report) for tool, count in TOOLS.items()}
-    by_part = {part: totals(rows)[1] for part, rows in parts(report).items()}
-    if as_json:
-        print_json(summary(report) | {"batch": batch, "by_part": by_part, "elements": others, "tools": tools})
-        return
-    say(f"batch {batch}, input {sides(report.size)}; FLOPs are 2·MACs")
-    say()
-    rows = [[part, count, f"{100 * count / report.macs:.1f} %"] for part, count in by_part.items()]
-    print_table(["part", "MACs", "share"], [*rows, ["total", report.macs, "100.0 %"]], last_is_total=True)
-    say()
-    print_table(["counted apart", "elements"], [[kind, count] for kind, count in others.items()])
-    say()
-    print_table(["tool", "prints", "which is"], [[tool, count, _CONVENTIONS[tool]] for tool, count in tools.items()])
+def _by_kind(rows: Iterable[LayerCost]) -> dict[str, int]:
+    found = dict.fromkeys(_PARAMETERS, 0)
+    for row in rows:
+        if row.params:
+            found[row.layer.kind] += row.params
+    return found
 
 
-@app.command()
-@takes_network
-def layers(spec: SUNetSpec, input: Input = None, batch: Batch = 1, as_json: Json = False) -> None:
-    """Every layer in order, with its shapes, geometry and costs."""
-    report = analyze(spec, input_size(input), batch)
-    if as_json:
-        rows = [row.layer._asdict() | {"params": row.params, "macs": row.macs} for row in report.rows]
-        print_json(summary(report) | {"batch": batch, "rows": rows})
-        return
+def _print_params(counts: Mapping[str, dict[str, int]], by: Box) -> None:
+    """The last of `counts` is the total; kinds and boxes without parameters are left out."""
+    total = counts["total"]
+    kinds = [kind for kind in _PARAMETERS if total[kind]]
     print_table(
-        ["layer", "kind", "in", "out", "map", "kernel", "stride", "dilation", "params", "MACs"],
-        [[*_cells(row.layer), row.params, row.macs] for row in report.rows] + [_total(report)],
+        [by, *kinds, "params", "share"],
+        [
+            [name, *(count[kind] for kind in kinds), own, percent(own / sum(total.values()))]
+            for name, count in counts.items()
+            if (own := sum(count.values()))
+        ],
         last_is_total=True,
     )
 
 
-_KINDS = ("conv", "conv_transpose", "linear", "bn")
-_OTHERS = ("bn", "relu", "avg_pool", "global_pool", "add", "concat", "bilinear")
-_CONVENTIONS = {
-    "fvcore": "MACs + 2 per BN element + 4 per bilinear element",
-    "ptflops": "MACs + 1 per biased output element (aten backend)",
-    "torch": "2·MACs (torch.utils.flop_counter)",
-}
+@app.command()
+@takes_network
+def macs(
+    spec: SUNetSpec,
+    input: Input = None,
+    batch: Batch = 1,
+    by: By = "block",
+    tool: As = None,
+    terms: Terms = False,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Multiply-accumulates, what is counted apart from them, and what other tools print."""
+    form = form_asked(as_json, as_csv)
+    if tool is not None and tool not in TOOLS:
+        raise InputError(f"--as: {tool!r}: no such tool; known are {', '.join(TOOLS)}")
+    report = analyze(spec, input_size(input), batch)
+    if tool is not None or terms:
+        _print_tools(report, list(TOOLS) if tool is None else [tool], form, terms)
+    elif form == "json":
+        print_json(_macs_record(report, by))
+    elif form == "csv":
+        boxes = grouped(report.rows, by).items()
+        print_csv([by, "macs", *apart(())], [[name, totals(rows)[1], *apart(rows).values()] for name, rows in boxes])
+    else:
+        _print_macs(report, by)
+
+
+def _macs_record(report: Report, by: Box) -> dict[str, Any]:
+    boxes = grouped(report.rows, by).items()
+    return summary(report) | {
+        "batch": report.batch,
+        "by_part": {part: totals(rows)[1] for part, rows in grouped(report.rows, "block").items()},
+        "elements": apart(report.rows),
+        "tools": {tool: figure(report, tool) for tool in TOOLS},
+        "by": by,
+        "rows": [{"name": name, "macs": totals(rows)[1], **apart(rows)} for name, rows in boxes],
+    }
+
+
+def _print_macs(report: Report, by: Box) -> None:
+    say(f"batch {report.batch}, input {sides(report.size)}; FLOPs are 2·MACs")
+    say()
+    counts = {name: totals(rows)[1] for name, rows in grouped(report.rows, by).items()} | {"total": report.macs}
+    rows = [[name, count, percent(count / report.macs)] for name, count in counts.items() if count]
+    print_table([by, "MACs", "share"], rows, last_is_total=True)
+    say()
+    print_table(["counted apart", "elements"], [[kind, count] for kind, count in apart(report.rows).items() if count])
+    say()
+    figures = [(tool, figure(report, tool)) for tool in TOOLS]
+    print_table(
+        ["tool", "prints", "called", "beyond these MACs"],
+        [[tool, count, TOOLS[tool].prints, percent(count / report.macs - 1)] for tool, count in figures],
+    )
+
+
+def _print_tools(report: Report, tools: list[str], form: str, terms: bool) -> None:
+    """One tool's figure alone, or how the figures of some come from the MACs."""
+    if form == "json":
+        records = {tool: _tool_record(report, tool) for tool in tools}
+        print_json(summary(report) | {"batch": report.batch, "tools": records})
+    elif form == "csv":
+        print_csv(["tool", "term", "times", "number", "amount"], _terms(report, tools))
+    elif terms:
+        print_table(["tool", "term", "times", "number", "amount"], list(_lines(report, tools)))
+    else:
+        say(str(figure(report, tools[0])))
+
+
+def _tool_record(report: Report, tool: str) -> dict[str, Any]:
+    terms = [part._asdict() | {"amount": part.amount} for part in reconcile(report, tool)]
+    told = {"version": TOOLS[tool].version, "called": TOOLS[tool].prints}
+    return told | {"prints": figure(report, tool), "terms": terms}
+
+
+def _terms(report: Report, tools: list[str]) -> Iterable[list[object]]:
+    """Every term of every tool, its figure beneath them."""
+    for tool in tools:
+        yield from ([tool, *part, part.amount] for part in reconcile(report, tool))
+        yield [tool, "what it prints", None, None, figure(report, tool)]
+
+
+def _lines(report: Report, tools: list[str]) -> Iterable[list[object]]:
+    """A tool's terms one below the other, its figure under them, a gap before the next tool."""
+    for number, tool in enumerate(tools):
+        if number:
+            yield [""] * 5
+        for part in reconcile(report, tool):
+            yield [tool, *part, part.amount]
+        yield [tool, f"what it prints as {TOOLS[tool].prints}", "", "", figure(report, tool)]
+
+
+@app.command()
+@takes_network
+def layers(spec: SUNetSpec, input: Input = None, batch: Batch = 1, as_json: Json = False, as_csv: Csv = False) -> None:
+    """Every layer in order, with its shapes, geometry and costs."""
+    form, report = form_asked(as_json, as_csv), analyze(spec, input_size(input), batch)
+    if form == "json":
+        rows = [row.layer._asdict() | _costs(row) for row in report.rows]
+        print_json(summary(report) | {"batch": batch, "rows": rows})
+    elif form == "csv":
+        records = [_plain(row) for row in report.rows]
+        print_csv(list(records[0]), [list(record.values()) for record in records])
+    else:
+        print_table(
+            ["layer", "kind", "in", "out", "map", "kernel", "stride", "dilation", "params", "MACs"],
+            [[*_cells(row.layer), row.params, row.macs] for row in report.rows] + [_total(report)],
+            last_is_total=True,
+        )
+
+
+def _costs(row: LayerCost) -> dict[str, int]:
+    return {"params": row.params, "macs": row.macs, "elements": row.elements}
+
+
+def _plain(row: LayerCost) -> dict[str, object]:
+    """A layer for CSV: column → cell."""
+    at = row.layer._asdict()
+    del at["inputs"]
+    for side in ("in", "out"):
+        at[f"{side}_height"], at[f"{side}_width"] = at.pop(f"{side}_size")
+    return at | _costs(row)
 
 
 def _cells(layer: Layer) -> list[object]:
@@ -87,7 +203,3 @@ def _cells(layer: Layer) -> list[object]:
 
 def _total(report: Report) -> list[object]:
     return ["total", *[""] * 7, report.params, report.macs]
-
-
-def _sum(rows: list[list[object]]) -> list[object]:
-    return ["total", *(sum(column) for column in list(zip(*rows, strict=True))[1:])]

@@ -37,7 +37,7 @@ def list_studies(as_json: Json = False) -> None:
 @app.command()
 def show(study: Name, as_json: Json = False) -> None:
     """What a study would run: its question, its factors, its candidates and what each costs."""
-    from sunetlab.analysis.cost import analyze
+    from sunetlab.analysis.report import analyze
 
     asked = _load(study)
     if as_json:

@@ -82,7 +82,7 @@ def test_train_evaluate_and_build_read_one_run(said: Said) -> None:
     result = json.loads(Path("net/result.json").read_text())
     status, out, err = said("evaluate net --json")
     assert json.loads(out)["accuracy"] == pytest.approx(result["value"])
-    assert said("build net --json")[1] == said("build net/spec.toml --json")[1]
+    assert said("build net --json")[1] == said("build net/spec.toml --input 32 --json")[1]  # at the size of its images
     status, out, err = said("evaluate net --split test")
     assert status == 0
     assert "disc" in out

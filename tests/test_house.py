@@ -11,9 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = {"sunetlab": "sunetlab", "sunetlab.cli": "cli", "sunetlab.studies": "studies"}  # package → folder at the top
-ROOMS = ("", "studies", "analysis", "space", "model", "train", "study", "cli")  # each may import those before it
-ABOVE_THE_LINE = ("", "studies", "analysis", "space")
-TORCH = {"torch", "torchvision", "torchmetrics", "fvcore", "ptflops"}  # torch, and what imports it
+# each may import those before it
+ROOMS = ("", "studies", "analysis", "draw", "space", "model", "paper", "train", "study", "cli")
+ABOVE_THE_LINE = ("", "studies", "analysis", "draw", "space")
+TORCH = {"torch", "torchvision", "torchmetrics", "fvcore", "ptflops", "torchinfo", "thop"}  # torch, and what imports it
 
 
 class Import(NamedTuple):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState
 
-from sunetlab.analysis.cost import analyze
+from sunetlab.analysis.report import analyze
 from sunetlab.study import charts
 from sunetlab.study.charts import Arm, Curve, Level
 from sunetlab.study.definition import Study
