@@ -55,8 +55,11 @@ def show(study: Name, as_json: Json = False) -> None:
             report = analyze(design.spec, size)
             rows.append([*map(str, design.levels.values()), report.params, short(report.macs)])
         print_table([*asked.factors, "params", "MACs"], rows)
-        for reason, count in asked.make_space(task, classes, size).refused.items():
-            note(f"left out: {count} of the combinations, by {reason}")
+        funnel = asked.funnel(task, classes, size)
+        for reason, count in funnel.impossible.items():
+            note(f"left out: {count:,} of the combinations, by {reason}")
+        for bound, before, after in funnel.rows():
+            note(f"left out: {before - after:,} of {before:,} designs, by where {bound}")
 
 
 @app.command()

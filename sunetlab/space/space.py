@@ -1,125 +1,305 @@
-"""Factors and bounds → the set of designs: what all networks share, what varies, what they may cost."""
+"""Factors → the set of designs: numbered, counted, and looked at in pieces; nothing is kept for each design.
+
+A space is what all networks share and what varies: every combination of the factors' levels, each design once. What
+cannot be built is counted by reason: what is wrong with a whole combination of levels when the space is made, what is
+wrong with single designs when they are looked at.
+"""
 
 import itertools
-import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import cached_property
+from math import prod
+from typing import Any
 
-from sunetlab.analysis.plan import Size
-from sunetlab.analysis.report import Report, analyze
+import numpy as np
+
+from sunetlab import rules
+from sunetlab.analysis.plan import Size, plan
 from sunetlab.errors import InputError
 from sunetlab.files import shown
-from sunetlab.space.where import Where, parse_where
-from sunetlab.spec import SUNetSpec, Words
+from sunetlab.space.designs import Frame, Ints, frame_of
+from sunetlab.space.factors import Product, parse_factors, scale_of
+from sunetlab.space.parts import TWIN, Mask, Part, Piece, Scale, Tuples, Widths
+from sunetlab.spec import DEFAULT_CLASSES, SUNetSpec, Task, Words
 
-Levels = dict[str, int | float | str | bool]
-
-QUANTITIES = ("params", "macs", "layers", "n", "output_stride")
-
-
-class Design(NamedTuple):
-    """One network of a space, and the level of each factor that it stands for."""
-
-    levels: Levels
-    spec: SUNetSpec
+PIECE = 2**15  # designs looked at together: their arrays stay in a processor's cache
+_OF_FRAME = ("stem", "dilations", "output_stride", "downsampling", "connectivity", "degrid", "task")
+_OF_SCALE = ("n", "stem_width", "in_channels", "num_classes")
+_DEEPEST = 8
+_TOO_DEEP = "depth: a level's map below 3 pixels at the design size"
 
 
-class Space(NamedTuple):
-    """The designs of a space, in the order of its factors, and how many were refused, by reason."""
+class Space:
+    """Every combination of factors, each design once.
 
-    designs: tuple[Design, ...]
-    refused: Counter[str]
-
-
-def quantities(report: Report) -> dict[str, float]:
-    """What a filter may bound: parameters, MACs of one image, layers as Table 1 counts them, and the words."""
-    return {
-        "params": report.params,
-        "macs": report.macs // report.batch,
-        "layers": report.depth,
-        "n": report.spec.n,
-        "output_stride": report.spec.output_stride,
-    }
-
-
-def make_space(
-    network: Mapping[str, Any], factors: Mapping[str, Sequence[Any]], size: Size | None, where: str | None
-) -> Space:
-    """Every combination of the factors' levels that is possible and keeps the bounds.
-
-    Args:
+    Attributes:
         network: the words that all designs share.
         factors: for each word that varies, its levels.
-        size: (height, width) of the input for which costs are counted; None is the design size.
-        where: a filter, such as "params<=2M".
-
-    Raises:
-        InputError: a factor that is no word of a network, that is shared as well or has no levels; a space that
-            is empty, with the reasons.
+        size: (height, width) of the input that costs are counted for; None is each stem's design size.
+        parts: where the designs are.
+        impossible: combinations that make no network, by reason.
     """
-    bound = parse_where(where, QUANTITIES) if where else None
-    for name, levels in factors.items():
-        if name in network:
-            raise InputError(f"factors: {name}: stands in [network] as well; it is one or the other")
-        if name not in Words.model_fields:
-            raise InputError(f"factors: {name}: no word of a network; known are {', '.join(Words.model_fields)}")
-        if not isinstance(levels, list | tuple) or not levels:
-            raise InputError(f"factors: {name}: {shown(levels)}: must be a list of at least one level")
-        if any(isinstance(level, dict) for level in levels):
-            raise InputError(f"factors: {name}: {shown(levels)}: a level cannot be a table")
-        if len({level_name(level) for level in levels}) < len(levels):
-            raise InputError(f"factors: {name}: {shown(levels)}: a level stands twice")
-    designs: list[Design] = []
-    refused: Counter[str] = Counter()
-    seen: set[SUNetSpec] = set()
-    barren = {(name, level_name(level)): "" for name, levels in factors.items() for level in levels}
-    for words in _combinations(factors):
-        design = _design({**network, **words}, words, size, bound)
-        if not isinstance(design, str) or design.startswith("where "):
-            for name, level in words.items():
-                barren.pop((name, level_name(level)), None)
-        elif words:
-            barren |= dict.fromkeys(barren.keys() & {(n, level_name(v)) for n, v in words.items()}, design)
-        if isinstance(design, str):
-            refused[design] += 1
-        elif design.spec in seen:  # depth 3 and 4 are one network where both are trimmed to 3
-            refused["making the same network as an earlier combination"] += 1
-        else:
-            seen.add(design.spec)
-            designs.append(design)
-    if designs and barren:  # more likely a slip than a wish
-        (name, level), reason = next(iter(barren.items()))
-        raise InputError(f"factors: {name}: {shown(level)}: no combination with it is a network: {reason}")
-    if not designs:
-        reason, count = refused.most_common(1)[0]
-        raise InputError(f"factors: no design is left of {refused.total()}: {count} refused by {reason}")
-    return Space(tuple(designs), refused)
+
+    def __init__(self, network: Mapping[str, Any], factors: Mapping[str, Any], size: Size | None = None) -> None:
+        """Lay out the space.
+
+        Raises:
+            InputError: a factor that is no word of a network, that is shared as well, or whose levels are malformed;
+                a level with which no combination is a network; a space with no design.
+        """
+        for name in factors:
+            if name in network:
+                raise InputError(f"factors: {name}: stands in [network] as well; it is one or the other")
+        for name in network:
+            if name not in Words.model_fields:
+                raise InputError(f"network: {name}: no word of a network; known are {', '.join(Words.model_fields)}")
+        self.network, self.size = dict(network), size
+        self.factors = parse_factors(factors)
+        shared = {name: parse_factors({name: [value]})[name] for name, value in network.items()}
+        defaults = {name: (field.default,) for name, field in Words.model_fields.items()}
+        defaults["stacks"] = parse_factors({"stacks": [list(defaults["stacks"][0])]})["stacks"]
+        self.levels: dict[str, tuple[Any, ...]] = defaults | shared | self.factors
+        self.impossible: Counter[str] = Counter()
+        self.parts = tuple(_Builder(self).build())
+
+    @property
+    def combinations(self) -> int:
+        """How many there are of all factors' levels."""
+        return prod(_count(levels) for levels in self.levels.values())
+
+    @cached_property
+    def ends(self) -> Ints:
+        """For each part the number of the first design after it."""
+        return np.cumsum([part.size for part in self.parts])
+
+    def __len__(self) -> int:
+        """Designs that have a number; some of them may be impossible still (`Part.refused`)."""
+        return int(self.ends[-1])
+
+    def pieces(self, most: int = PIECE) -> Iterator[tuple[Part, Piece, int]]:
+        """All designs, in pieces of at most so many, each with its part and the number of that one's first design."""
+        for part, end in zip(self.parts, self.ends, strict=True):
+            for piece in part.pieces(most):
+                yield part, piece, int(end) - part.size
+
+    def spec(self, number: int) -> SUNetSpec:
+        """The design with a number.
+
+        Raises:
+            InputError: no such number, or an impossible design.
+        """
+        if not 0 <= number < len(self):
+            raise InputError(f"design: {number}: the space has designs 0 to {len(self) - 1:,}")
+        part, index = self.place(number)
+        designs = part.at(np.array([index]))
+        for reason, refused in part.refused(designs):
+            if refused.any():
+                raise InputError(f"design: {number}: {reason}")
+        return designs.spec(0)
+
+    def levels_of(self, number: int) -> dict[str, Any]:
+        """What each factor's level is called of the design with a number: a plain value, "2,4,4,1" for a list."""
+        part, index = self.place(number)
+        frame = part.frame._asdict() | {
+            "dilations": shown(part.frame.dilations),
+            "output_stride": part.frame.output_stride,
+        }
+        names = frame | part.names(index)
+        return {factor: names[factor] for factor in self.factors}
+
+    def place(self, number: int) -> tuple[Part, int]:
+        """The part that a design is in, and its number there."""
+        at = int(np.searchsorted(self.ends, number, "right"))
+        return self.parts[at], number - int(self.ends[at]) + self.parts[at].size
+
+    def size_of(self, frame: Frame) -> Size:
+        """(height, width) of the input for designs of a frame."""
+        return self.size or (rules.STEMS[frame.stem].design_side,) * 2
 
 
-def draw(designs: Sequence[Design], count: int, seed: int) -> tuple[Design, ...]:
-    """`count` designs drawn uniformly without replacement, in the order of the space; all where there are fewer."""
-    chosen = random.Random(seed).sample(range(len(designs)), min(count, len(designs)))
-    return tuple(designs[index] for index in sorted(chosen))
+def refused_at_all(part: Part, piece: Piece) -> tuple[Mask | None, Counter[str]]:
+    """Which designs of a piece are none, in its shape (None: all are some), and how many for which reason."""
+    refused, reasons = None, Counter[str]()
+    for reason, mask in part.refused(piece.designs):
+        whole = np.broadcast_to(mask, piece.shape)
+        fresh = whole if refused is None else whole & ~refused
+        count = int(np.count_nonzero(fresh))
+        if count:
+            reasons[reason] += count
+            refused = whole if refused is None else refused | whole
+    return refused, reasons
 
 
-def level_name(level: Any) -> int | float | str | bool:
-    """A level as one plain value: a list of numbers as "2,4,4,1"."""
-    return shown(level) if isinstance(level, list | tuple) else level
+def _count(levels: Sequence[Any]) -> int:
+    return sum(level.count if isinstance(level, Product) else 1 for level in levels)
 
 
-def _combinations(factors: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    for levels in itertools.product(*factors.values()):
-        yield dict(zip(factors, levels, strict=True))
+class _Builder:
+    """Levels → parts; what is left out is counted in the space."""
+
+    def __init__(self, space: Space) -> None:
+        self.space, self.levels = space, space.levels
+        self.barren = {
+            (name, str(level)): "no combination has it" for name, levels in space.factors.items() for level in levels
+        }
+        self.seen: set[Frame] = set()
+
+    def build(self) -> list[Part]:
+        self._check_numbers()
+        counts = sorted({len(level.entries) for level in self.levels["stacks"]})
+        parts = [part for frame in self._choices() for blocks in counts for part in self._of_frame(*frame, blocks)]
+        impossible = self.space.impossible
+        if not parts:
+            reason, count = impossible.most_common(1)[0]
+            raise InputError(f"factors: no design is left of {impossible.total():,}: {count:,} refused by {reason}")
+        for (name, level), reason in self.barren.items():  # more likely a slip than a wish
+            raise InputError(f"factors: {name}: {level}: no combination with it is a network: {reason}")
+        return parts
+
+    def _check_numbers(self) -> None:
+        for name in (*_OF_SCALE, "depth"):
+            for level in self.levels[name]:
+                if level is not None and not isinstance(level, Product):
+                    try:
+                        SUNetSpec.make(**{"widths": "rule", "stacks": (1,), name: level})
+                    except InputError as error:
+                        where = "factors" if name in self.space.factors else "network"
+                        raise InputError(f"{where}: {error}") from None
+                    self.barren.pop((name, str(level)), None)
+
+    def _choices(self) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+        """Every combination of what makes a frame: its words, and what their levels are called."""
+        axes = [[(level, str(level)) for level in self.levels[name]] for name in _OF_FRAME]
+        axes[_OF_FRAME.index("dilations")] = [
+            (row, str(level))
+            for level in self.levels["dilations"]
+            for row in ([None] if level is None else itertools.product(*(entry.numbers for entry in level.entries)))
+        ]
+        for combination in itertools.product(*axes):
+            words = {name: value for name, (value, _) in zip(_OF_FRAME, combination, strict=True) if value is not None}
+            yield words, {name: called for name, (_, called) in zip(_OF_FRAME, combination, strict=True)}
+
+    def _of_frame(self, words: Mapping[str, Any], named: Mapping[str, str], blocks: int) -> Iterator[Part]:
+        levels = self.levels
+        stacks = [level for level in levels["stacks"] if len(level.entries) == blocks]
+        scale = self._scale(words["task"])
+        count = _count(stacks) * _count(levels["depth"]) * _count(levels["widths"]) * scale.size
+        try:
+            frame = self._frame(words, blocks)
+        except InputError as error:
+            self._refuse(str(error), count, named)
+            return
+        alike = frame if max(frame.dilations) > 1 else frame._replace(downsampling="multigrid")
+        if alike in self.seen:
+            self._refuse(TWIN, count)
+            self._fruitful(named)
+            return
+        self.seen.add(alike)
+        each = _count(stacks) * _count(levels["widths"]) * scale.size
+        depths = self._depths(blocks, frame.stem, each)
+        each = _count(stacks) * sum(group.size for group in depths) * scale.size
+        widths = self._widths(blocks, each)
+        groups = list(_stacks(stacks))
+        if depths and widths:
+            self._fruitful(named)
+            for level in stacks:
+                self._fruitful({"stacks": str(level)})
+        for (i, s), (j, d), (k, w) in itertools.product(enumerate(groups), enumerate(depths), enumerate(widths)):
+            yield Part(frame, s, d, w, scale, (tuple(groups[:i]), tuple(depths[:j]), tuple(widths[:k])))
+
+    def _frame(self, words: Mapping[str, Any], blocks: int) -> Frame:
+        """The frame that words make.
+
+        Raises:
+            InputError: they make none, or an input too small for it.
+        """
+        spec = SUNetSpec.make(depth=1, n=1, stacks=(1,) * blocks, widths=range(129, 129 + blocks), **words)
+        frame = frame_of(spec)
+        plan(spec, self.space.size_of(frame))
+        return frame
+
+    def _scale(self, task: Task) -> Scale:
+        classes = [DEFAULT_CLASSES[task] if level is None else level for level in self.levels["num_classes"]]
+        return Scale.of(*(self.levels[name] for name in _OF_SCALE[:-1]), classes)
+
+    def _depths(self, blocks: int, stem: str, each: int) -> list[Tuples]:
+        """Depths by one number are trimmed; by hand they are as said; in ranges they end where maps get too small."""
+        limit = rules.trimmed_depths(_DEEPEST, blocks, stem)
+        rows: dict[tuple[int, ...], Any] = {}
+        products: list[Tuples] = []
+        for level in self.levels["depth"]:
+            named = {"depth": str(level)}
+            if isinstance(level, Product) and len(level.entries) != blocks:
+                reason = f"depth: {level}: has {len(level.entries)} entries, but stacks have {blocks}: one per block"
+                self._refuse(reason, level.count * each, named)
+                continue
+            if isinstance(level, Product) and level.count > 1:
+                kept = [
+                    [number for number in entry.numbers if number <= most or len(entry.numbers) == 1]
+                    for entry, most in zip(level.entries, limit, strict=True)
+                ]
+                self._refuse(_TOO_DEEP, (level.count - prod(map(len, kept))) * each, named)
+                if not all(kept):
+                    continue
+                products.append(Tuples(kept))
+            else:
+                by_hand = isinstance(level, Product)
+                row = level.first if by_hand else rules.trimmed_depths(level, blocks, stem)
+                if row in rows:
+                    self._refuse(TWIN, each)
+                else:
+                    rows[row] = shown(row) if by_hand else level
+            self._fruitful(named)
+        return [*([Tuples.of(rows)] if rows else []), *products]
+
+    def _widths(self, blocks: int, each: int) -> list[Widths]:
+        found: list[Widths] = []
+        rows: dict[tuple[bool, ...], dict[tuple[int, ...], str]] = {}
+        for level in self.levels["widths"]:
+            named = {"widths": str(level)}
+            if isinstance(level, Product) and len(level.entries) != blocks:
+                reason = f"widths: {level}: has {len(level.entries)} entries, but stacks have {blocks}: one per block"
+                self._refuse(reason, level.count * each, named)
+                continue
+            if isinstance(level, Product):
+                times_n = tuple(entry.times_n for entry in level.entries)
+                if level.count == 1:
+                    rows.setdefault(times_n, {})[level.first] = str(level)
+                else:
+                    choices = Tuples([entry.numbers for entry in level.entries])
+                    found.append(Widths("", "", numbers=choices, times_n=times_n))
+            else:
+                found.append(_by_rule(level))
+            self._fruitful(named)
+        return found + [Widths("", "", numbers=Tuples.of(listed), times_n=times_n) for times_n, listed in rows.items()]
+
+    def _refuse(self, reason: str, count: int, named: Mapping[str, str] | None = None) -> None:
+        if count:
+            self.space.impossible[reason] += count
+            for at in (named or {}).items():
+                if at in self.barren:
+                    self.barren[at] = reason
+
+    def _fruitful(self, named: Mapping[str, str]) -> None:
+        for at in named.items():
+            self.barren.pop(at, None)
 
 
-def _design(words: dict[str, Any], varied: dict[str, Any], size: Size | None, bound: Where | None) -> Design | str:
-    """The design that `words` make, or why there is none."""
-    try:
-        spec = SUNetSpec.make(**words)
-        report = analyze(spec, size)
-    except InputError as error:
-        return str(error)
-    if bound is not None and not bound.holds(quantities(report)):
-        return f"where {bound.text}"
-    return Design({name: level_name(level) for name, level in varied.items()}, spec)
+def _stacks(levels: Sequence[Product]) -> Iterator[Tuples]:
+    single = {level.first: shown(level.first) for level in levels if level.count == 1}
+    if single:
+        yield Tuples.of(single)
+    for level in levels:
+        if level.count > 1:
+            yield Tuples([entry.numbers for entry in level.entries])
+
+
+def _by_rule(level: Any) -> Widths:
+    scale = scale_of(level) if isinstance(level, str) else None
+    if scale is not None:
+        return Widths(level, "rule", scale)
+    if level not in ("auto", "table", "rule"):
+        known = "auto, table, rule, rule*0.5, or a number for each block"
+        raise InputError(f"factors: widths: {shown(level)}: must be {known}")
+    return Widths(level, level)

@@ -5,7 +5,7 @@ seeds = [0, 1]                    every design is trained once with each
 where = "params<=2M"              designs that cost more are left out
 sampler = "grid"                  all designs, or "random": `designs` of them, drawn by `sampler_seed`
 [network]                         what all designs share, in the words of `sunetlab build`
-[factors]                         word = [level, level, …]; every combination is a design
+[factors]                         word = [level, level, …] or a text (`space.factors`); every combination is a design
 [[tasks]]                         one or more: task, recipe (a table; `base` names one to start from), data
 """
 
@@ -16,9 +16,13 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sunetlab.analysis.memory import Setting
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, validate, write_table
-from sunetlab.space.space import Design, Space, draw, make_space
+from sunetlab.space.pick import Design, design, drawn, everything, where_of
+from sunetlab.space.screen import Funnel, Screen
+from sunetlab.space.space import Space
+from sunetlab.space.view import Training
 from sunetlab.spec import Task
 from sunetlab.train.data import DataConfig, DataSource
 from sunetlab.train.data.scene_style import STYLES
@@ -57,7 +61,7 @@ class Study(BaseModel):
     question: Annotated[str, Field(min_length=1)]
     tasks: Annotated[tuple[StudyTask, ...], Field(min_length=1)]
     network: dict[str, Any] = {}
-    factors: Annotated[dict[str, list[Any]], Field(min_length=1)]
+    factors: Annotated[dict[str, list[Any] | str], Field(min_length=1)]
     seeds: Annotated[tuple[Annotated[int, Field(strict=True, ge=0, lt=2**31)], ...], Field(min_length=1)] = (0,)
     where: str | None = None
     sampler: Literal["grid", "random"] = "grid"
@@ -125,13 +129,28 @@ class Study(BaseModel):
         Raises:
             InputError: no design is left.
         """
-        designs = self.make_space(task, classes, size).designs
-        return designs if self.designs is None else draw(designs, self.designs, self.sampler_seed)
+        space = self.make_space(task, classes, size)
+        where, training = where_of(space, self.where if size else None), training_of(task.recipe)
+        if self.designs is None:
+            numbers = everything(space, where, training)
+        else:
+            numbers = drawn(space, where, self.designs, self.sampler_seed, training=training).numbers
+        return tuple(design(space, int(number)) for number in numbers)
 
     def make_space(self, task: StudyTask, classes: int, size: tuple[int, int] | None) -> Space:
-        """A task's whole space; without its bounds where the images' size is not known yet."""
-        network = {**self.network, "task": task.task, "num_classes": classes}
-        return make_space(network, self.factors, size, self.where if size else None)
+        """A task's whole space, before its bounds."""
+        return Space({**self.network, "task": task.task, "num_classes": classes}, self.factors, size)
+
+    def funnel(self, task: StudyTask, classes: int, size: tuple[int, int] | None) -> Funnel:
+        """How many designs of a task there are, and how many its bounds let through.
+
+        Where the images' size is not known yet the bounds do not count.
+        """
+        space = self.make_space(task, classes, size)
+        screen = Screen(space, where_of(space, self.where if size else None), (), training_of(task.recipe))
+        for _ in screen.run():
+            pass
+        return screen.funnel
 
     def candidates(self, task: StudyTask, data: DataSource) -> tuple["Candidate", ...]:
         """Every design of a task with every seed; a seed's designs stand together, so that early answers are fair."""
@@ -158,6 +177,19 @@ class Candidate(NamedTuple):
     def params(self) -> dict[str, Any]:
         """What Optuna knows it by: the levels of the factors, and the seed."""
         return {**self.design.levels, "seed": self.run.seed}
+
+
+def training_of(recipe: Recipe) -> Training:
+    """How memory is counted of what a recipe trains, on a GPU: of the part of a batch that goes through at once."""
+    setting = Setting(
+        precision="fp32" if recipe.precision == "fp32" else "bf16",
+        channels_last=recipe.channels_last,
+        optimizer=recipe.optimizer,
+        momentum=recipe.momentum > 0,
+        weight_decay=recipe.weight_decay > 0,
+        label_smoothing=recipe.label_smoothing > 0,
+    )
+    return Training(-(-recipe.batch_size // recipe.accumulate), setting)
 
 
 def shipped() -> dict[str, Path]:

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sunetlab.files import write_text
-from sunetlab.space.space import level_name
+from sunetlab.space.factors import in_order, level_name
 from sunetlab.study import charts, results
 from sunetlab.study.charts import Arm, Curve, Level
 from sunetlab.study.definition import Study, StudyTask
@@ -81,7 +81,10 @@ def write_report(study: Study, folder: Path, command: str) -> Path:
         command=command,
         plural=plural,
         shared={word: level_name(value) for word, value in study.network.items() if word not in study.factors},
-        factors={name: [level_name(level) for level in levels] for name, levels in study.factors.items()},
+        factors={
+            name: [levels] if isinstance(levels, str) else [level_name(level) for level in levels]
+            for name, levels in study.factors.items()
+        },
         data=_side_by_side([_data(task, page) for task, page in zip(study.tasks, pages, strict=True)]),
         recipe=_side_by_side([_flat(task.recipe.model_dump(mode="json")) for task in study.tasks]),
         machines=_machines(result for page in pages for result in page.results),
@@ -163,7 +166,7 @@ def _charts(study: Study, rows: list[Row], arms: list[Arm], curves: list[Curve],
 
 def _levels(study: Study, factor: str, rows: list[Row], arms: list[Arm]) -> list[Level]:
     """The designs by their level of `factor`; inside a level in the order of the other factors' levels."""
-    places = {name: [level_name(level) for level in levels] for name, levels in study.factors.items()}
+    places = {name: in_order((row[name] for row in rows), said) for name, said in study.factors.items()}
     order = sorted(range(len(rows)), key=lambda i: [places[name].index(rows[i][name]) for name in places])
     groups = {level: [arms[i] for i in order if rows[i][factor] == level] for level in places[factor]}
     return [Level(str(level), tuple(group)) for level, group in groups.items() if group]

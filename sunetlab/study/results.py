@@ -10,9 +10,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sunetlab.analysis.report import analyze
 from sunetlab.errors import InputError, SunetlabError
-from sunetlab.space.space import quantities
+from sunetlab.space.quantities import known, values
+from sunetlab.space.view import Subject
 from sunetlab.space.where import parse_where
-from sunetlab.study.definition import Study
+from sunetlab.study.definition import Study, training_of
 from sunetlab.study.runner import DATABASE, STUDY, TRIALS, database_errors, is_open, open_storage, planned, reason_of
 from sunetlab.train.run import RESULT, Run, read_result
 
@@ -101,8 +102,11 @@ def _keeps(path: Path, where: str) -> bool:
     result = read_result(path)
     if result is None:
         raise InputError(f"{path}: has lost its {RESULT}; run the study again, and it is made anew")
-    found = quantities(analyze(Run.load(path).spec, tuple(result["size"])))
-    return parse_where(where, tuple(found)).holds(found)
+    run = Run.load(path)
+    training = training_of(run.recipe)
+    bounds = parse_where(where, known(len(run.spec.stacks)))
+    report = analyze(run.spec, tuple(result["size"]), training.batch)
+    return bounds.holds(values(Subject(report, training.setting), bounds.names))
 
 
 def _trials_of(study: Study, task: str, folder: Path) -> list[FrozenTrial]:

@@ -126,7 +126,14 @@ class DeadError(Exception):
 
 
 def walk(
-    ops: Sequence[Op], grid: Grid, size: Size, base: int = 0, jump: int = 1, deepest: int | None = None
+    ops: Sequence[Op],
+    grid: Grid,
+    size: Size,
+    base: int = 0,
+    jump: int = 1,
+    deepest: int | None = None,
+    start: Spans | None = None,
+    step: int = 1,
 ) -> list[Spans | None]:
     """The spans of every op, in pixels of the grid where the walk starts.
 
@@ -137,17 +144,19 @@ def walk(
         base: the index of the first of `ops` in its skeleton.
         jump: pixels of the image from one position of the start to the next.
         deepest: leave out what goes deeper than this level of any module; None goes everywhere.
+        start: what the positions of the start see, where they do not see just themselves: to go on with a walk.
+        step: pixels, of those that `start` is in, from one of its positions to the next.
 
     Raises:
         DeadError: a position sees nothing, and only one side is looked at.
     """
     found: list[Spans | None] = []
-    start = _start(grid, size)
+    start = _start(grid, size) if start is None else start
     for op in ops:
         spans = None
         if deepest is None or op.layer.level <= deepest:
             taken = [found[index - base] if index >= base else start for index in op.sources]
-            steps = [ops[index - base].jump // jump if index >= base else 1 for index in op.sources]
+            steps = [ops[index - base].jump // jump if index >= base else step for index in op.sources]
             if len(taken) == 2:
                 spans = _join(taken[0], taken[1], steps[0], grid)
             elif taken[0] is not None:

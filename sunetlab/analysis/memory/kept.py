@@ -103,6 +103,12 @@ class Memory(NamedTuple):
     inference: Peak
     training: Peak
 
+    @property
+    def held(self) -> int:
+        """What a training step needs all in all, at whichever time: everything above but the peaks."""
+        rest = self.weights + self.buffers + self.gradients + self.optimizer + self.image + self.targets
+        return rest + self.activations + self.loss
+
 
 def memory(plan: Plan, batch: int = 1, setting: Setting | None = None) -> Memory:
     """The memory of `plan` for `batch` images that go through the network at once."""

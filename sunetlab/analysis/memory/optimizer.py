@@ -11,17 +11,22 @@ def variant(setting: Setting) -> str:
 
 
 def state(sizes: Sizes, setting: Setting) -> int:
-    """Bytes from one step to the next: SGD's momentum; AdamW's two moments and its count of steps.
-
-    AdamW counts steps once per parameter, in fp32; but for the fused variant that number lies on the CPU, and where
-    the network is on a GPU it is not counted here.
-    """
+    """Bytes from one step to the next: so many times the parameters' own, and so much for every tensor of them."""
     params = sum(sizes.weight) + sum(sizes.bias)
+    times, each = factors_of_state(setting)
+    return times * params + each * sum(size > 0 for size in (*sizes.weight, *sizes.bias))
+
+
+def factors_of_state(setting: Setting) -> tuple[int, int]:
+    """(copies of all parameters, bytes for each tensor of them) that an optimiser keeps.
+
+    SGD's momentum; AdamW's two moments and its count of steps. AdamW counts steps once per tensor, in fp32; but for
+    the fused variant that number lies on the CPU, and where the network is on a GPU it is not counted here.
+    """
     if setting.optimizer == "sgd":
-        return params if setting.momentum else 0
+        return int(setting.momentum), 0
     counted = setting.device == "cpu" or variant(setting) == "fused"
-    tensors = sum(size > 0 for size in (*sizes.weight, *sizes.bias))
-    return 2 * params + (tensors * setting.up(FP32) if counted else 0)
+    return 2, setting.up(FP32) if counted else 0
 
 
 def temporaries(plan: Plan, sizes: Sizes, setting: Setting) -> int:
