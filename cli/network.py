@@ -71,8 +71,7 @@ def takes_network(command: Callable[..., Any]) -> Callable[..., Any]:
     flags = [inspect.Parameter(word, keyword, default=None, annotation=kind) for word, kind in WORDS.items()]
 
     def wrapped(**given: Any) -> Any:
-        words = {word: given.pop(word) for word in WORDS}
-        words = {word: _several(word, v) if word in _SEVERAL else v for word, v in words.items() if v is not None}
+        words = words_of({word: given.pop(word) for word in WORDS})
         named = given.pop("network")
         spec = find_network(named, words)
         if given.get("input", "") is None:
@@ -85,6 +84,11 @@ def takes_network(command: Callable[..., Any]) -> Callable[..., Any]:
     wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
     wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
     return wrapped
+
+
+def words_of(flags: dict[str, Any]) -> dict[str, Any]:
+    """The words of a network that were given as flags."""
+    return {word: _several(word, v) if word in _SEVERAL else v for word, v in flags.items() if v is not None}
 
 
 def find_network(name: str | None, words: dict[str, Any]) -> SUNetSpec:

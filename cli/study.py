@@ -54,11 +54,11 @@ def show(study: Name, as_json: Json = False) -> None:
         for design in designs:
             report = analyze(design.spec, size)
             rows.append([*map(str, design.levels.values()), report.params, short(report.macs)])
-        print_table([*asked.factors, "params", "MACs"], rows)
+        print_table([*asked.varied, "params", "MACs"], rows)
         funnel = asked.funnel(task, classes, size)
-        for reason, count in funnel.impossible.items():
+        for reason, count in funnel.impossible.items() if funnel else ():
             note(f"left out: {count:,} of the combinations, by {reason}")
-        for bound, before, after in funnel.rows():
+        for bound, before, after in funnel.rows() if funnel else ():
             note(f"left out: {before - after:,} of {before:,} designs, by where {bound}")
 
 
@@ -139,7 +139,7 @@ def export(
     if task is not None and task not in names:
         raise InputError(f"--task: {task!r}: the study has {', '.join(names)}")
     arm = _export(asked, folder, task or names[0], where, out)
-    factors = "  ".join(f"{name} {arm[name]}" for name in asked.factors)
+    factors = "  ".join(f"{name} {arm[name]}" for name in asked.varied)
     say(f"{out}: {factors}  {short(arm['params'])} parameters  {percent(arm['value'])}")
 
 
@@ -187,7 +187,7 @@ def _print_arms(asked: "Study", table: "pd.DataFrame") -> None:
     for task in _tasks(asked):
         rows = [
             [
-                *(str(arm[name]) for name in asked.factors),
+                *(str(arm[name]) for name in asked.varied),
                 int(arm["params"]),
                 short(arm["macs"]),
                 percent(arm["value"]),
@@ -202,7 +202,7 @@ def _print_arms(asked: "Study", table: "pd.DataFrame") -> None:
             say()
             objective = {"classification": "accuracy", "segmentation": "mIoU"}[task]
             say(f"{task}, validation {objective}, the best first")
-            print_table([*asked.factors, "params", "MACs", objective, "spread", "seeds", "seconds", "design"], rows)
+            print_table([*asked.varied, "params", "MACs", objective, "spread", "seeds", "seconds", "design"], rows)
     say()
 
 

@@ -5,12 +5,15 @@
     entry   = choice {"|" choice} ["n"]          "n": multiples of N, for widths
     choice  = number [".." number [":" step]]    both ends included
 
-`n=16..256:16`, `stacks=1..3x1..8x1..8x1|2`, `stacks=2x4x4x1,2x7x7x1`, `depth=1..3`, `widths=rule,2..8nx4..12n`. In a
-file a factor is such a text or a list of levels, which may be texts, numbers, words or lists with an entry per block.
+`n=16..256:16`, `stacks=1..3x1..8x1..8x1|2`, `stacks=2x4x4x1,2x7x7x1`, `depth=1..3`, `widths=rule,2..8nx4..12n`. The
+widths of the rule can be multiplied: `widths=rule*0.5`, `widths=rule*0.25..2:0.05`. In a file a factor is such a text
+or a list of levels, which may be texts, numbers, words or lists with an entry per block.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from math import prod
 from typing import Any, NamedTuple
 
@@ -24,7 +27,8 @@ WORDS = tuple(Words.model_fields)
 MOST_CHOICES = 2**20  # of one entry
 
 _CHOICE = re.compile(r"\s*(\d{1,9})\s*(?:\.\.\s*(\d{1,9})\s*(?::\s*(\d{1,9})\s*)?)?")
-_SCALED = re.compile(r"rule\s*\*\s*(\d{1,4}(?:\.\d{1,6})?)")
+_TIMES = r"\s*(\d{1,4}(?:\.\d{1,4})?)\s*"
+_SCALED = re.compile(rf"rule\s*\*{_TIMES}(?:\.\.{_TIMES}(?::{_TIMES})?)?")
 
 
 class Entry(NamedTuple):
@@ -58,7 +62,28 @@ class Product(NamedTuple):
         return "x".join(map(str, self.entries))
 
 
-Level = Product | int | str | bool
+class Scaled(NamedTuple):
+    """A level of widths: the rule's, times each of `numbers` / `under`."""
+
+    numbers: tuple[int, ...]
+    under: int
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.numbers)
+
+    def __str__(self) -> str:
+        """The numbers, or the first and the last of them."""
+        ends = dict.fromkeys((self.numbers[0], self.numbers[-1]))
+        return "rule*" + "..".join(self.name(number) for number in ends)
+
+    def name(self, number: int) -> str:
+        """One of the numbers, as a decimal."""
+        return f"{number / self.under:g}"
+
+
+Level = Product | Scaled | int | str | bool
 
 
 def level_name(level: Any) -> Any:
@@ -124,7 +149,7 @@ def _text(name: str, text: str) -> Iterator[Level]:
     elif name == "widths" and re.fullmatch(r"[a-z]+", text):
         yield text
     elif name == "widths" and _SCALED.fullmatch(text):
-        yield text.replace(" ", "")
+        yield _scaled(name, text)
     elif name in (*NUMBERS, "depth"):
         yield from _entry(name, text).numbers
     elif name == "widths":
@@ -183,12 +208,19 @@ _EXAMPLES = dict.fromkeys(WORDS, "16..256:16") | {
 }
 
 
-def scale_of(widths: str) -> tuple[int, int] | None:
-    """The multiplier in `rule*0.5`, as numerator and denominator; None for another word."""
-    match = _SCALED.fullmatch(widths)
+def _scaled(name: str, text: str) -> Scaled:
+    match = _SCALED.fullmatch(text)
     if match is None:
-        return None
-    whole, _, part = match[1].partition(".")
-    return int(whole + part), 10 ** len(part)
-
-
+        raise InputError(f"factors: {name}: {text!r}: must be such as rule*0.5 or rule*0.25..2:0.05")
+    first, last, step = (Fraction(group) if group else None for group in match.groups())
+    last = first if last is None else last
+    step = Fraction(1, 10) if step is None else step
+    if not first or not step:
+        raise InputError(f"factors: {name}: {text!r}: multipliers and steps must be above 0")
+    if last < first:
+        raise InputError(f"factors: {name}: {text!r}: the range is empty")
+    under = math.lcm(first.denominator, step.denominator)
+    numbers = range(int(first * under), math.floor(last * under) + 1, int(step * under))
+    if len(numbers) > MOST_CHOICES:
+        raise InputError(f"factors: {name}: {text!r}: at most {MOST_CHOICES:,} numbers in a range")
+    return Scaled(tuple(numbers), under)

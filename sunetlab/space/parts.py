@@ -23,8 +23,6 @@ Mask = NDArray[np.bool_]
 MOST_MAPS = 2**20  # of a width, as `spec.Count` has it
 _LISTED = 2**16  # rows that are written out rather than worked out
 
-_FIRST: Ints = np.zeros((), np.int64)
-
 TWIN = "making the same network as an earlier combination"
 NOT_IN_TABLE = "widths: table: Table 1 has no such stacks"
 TOO_DENSE = "widths: too little growth for dense connectivity: each module must add at least one map"
@@ -100,18 +98,16 @@ class Widths(NamedTuple):
     """Maps at the end of each block: by a rule of their own, or a number for each.
 
     Attributes:
-        said: the level that they are of, such as "rule*0.5"; of numbers "".
         rule: "auto", "table", "rule", or "" for numbers.
-        scale: numerator and denominator that a rule's maps are multiplied by, rounded to the nearest, halves up.
-        numbers: of each block; empty for a rule.
+        numbers: of each block; of a rule a single column, of what its maps are multiplied by (see `under`).
         times_n: which blocks' numbers are multiples of N.
+        under: denominator of a rule's multipliers; its maps are rounded to the nearest whole number, halves up.
     """
 
-    said: str
     rule: str
-    scale: tuple[int, int] = (1, 1)
-    numbers: Tuples = Tuples(())
+    numbers: Tuples = Tuples(((1,),))
     times_n: tuple[bool, ...] = ()
+    under: int = 1
 
     def maps(self, index: Ints, n: Ints, stacks: Sequence[Ints]) -> tuple[Ints, ...]:
         """The widths of designs; `index` says which of the numbers, all in shapes that broadcast."""
@@ -125,15 +121,16 @@ class Widths(NamedTuple):
         if self.rule != "rule":
             multiples = _tabled(stacks, multiples)
         widths = [multiple * n for multiple in multiples]
-        over, under = self.scale
-        if over != under:
-            widths = [np.maximum(1, (2 * over * width + under) // (2 * under)) for width in widths]
+        (over,) = self.numbers.columns(index)
+        if over.size > 1 or over.item() != self.under:
+            widths = [np.maximum(1, (2 * over * width + self.under) // (2 * self.under)) for width in widths]
         return tuple(widths)
 
     def holds(self, widths: Sequence[Ints], n: Ints, stacks: Sequence[Ints]) -> Mask:
         """Which of some widths these are, or are among these."""
         if self.rule:
-            same = reduce(and_, map(np.equal, widths, self.maps(_FIRST, n, stacks)))
+            maps = (self.maps(np.full((1,) * n.ndim, index), n, stacks) for index in range(self.numbers.size))
+            same = reduce(or_, (reduce(and_, map(np.equal, widths, each)) for each in maps))
             return same & _in_table(stacks) if self.rule == "table" else same
         found = []
         for width, choice, times in zip(widths, self.numbers.choices, self.times_n, strict=True):
@@ -266,14 +263,15 @@ class Part(NamedTuple):
         of_stacks, of_depth, of_widths = at
         names = {"stacks": self.stacks.name(of_stacks), "depth": self.depth.name(of_depth)}
         if self.widths.rule:
-            names["widths"] = self.widths.said
+            over = int(self.widths.numbers.choices[0][of_widths])
+            names["widths"] = self.widths.rule + (f"*{over / self.widths.under:g}" if over != self.widths.under else "")
         else:
             names["widths"] = shown([int(width.item()) for width in self.at(np.array([number])).widths])
         return names | {name: int(values[column]) for name, values in self.scale._asdict().items()}
 
     @property
     def _groups(self) -> tuple[int, int, int]:
-        return self.stacks.size, self.depth.size, 1 if self.widths.rule else self.widths.numbers.size
+        return self.stacks.size, self.depth.size, self.widths.numbers.size
 
     def _designs(self, rows: Ints, scale: Scale) -> Designs:
         of_stacks, of_depth, of_widths = places(rows, self._groups)
@@ -287,7 +285,8 @@ class Part(NamedTuple):
         depth = tuple(choice.max(keepdims=True) for choice in self.depth.choices)
         if self.widths.rule:
             tabled = [max(row) for row in rules.TABLE1_MULTIPLES.values()] if self.widths.rule != "rule" else []
-            widths = self.widths._replace(rule="rule").maps(_FIRST, scale.n, stacks)
+            largest = np.argmax(self.widths.numbers.choices[0], keepdims=True)
+            widths = self.widths._replace(rule="rule").maps(largest, scale.n, stacks)
             widths = tuple(np.maximum(width, max(tabled, default=0) * scale.n) for width in widths)
         else:
             numbers = zip(self.widths.numbers.choices, self.widths.times_n, strict=True)

@@ -1,12 +1,14 @@
 """Survivors of a filter one by one: all of them, or some drawn at random, with the levels that they stand for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from sunetlab.analysis.plan import Size
 from sunetlab.errors import InputError
 from sunetlab.space.designs import Ints
+from sunetlab.space.factors import level_name
 from sunetlab.space.quantities import known
 from sunetlab.space.screen import Funnel, Screen, Watch
 from sunetlab.space.space import Space
@@ -112,6 +114,49 @@ def drawn(
 def design(space: Space, number: int) -> Design:
     """One design of a space by its number."""
     return Design(space.levels_of(number), space.spec(number))
+
+
+def listed(
+    network: Mapping[str, Any],
+    arms: Sequence[Mapping[str, Any]],
+    size: Size | None,
+    bounds: str | None = None,
+    training: Training = Training(),
+) -> tuple[Design, ...]:
+    """Designs that are said one by one: what all share, and what each has for itself.
+
+    Raises:
+        InputError: an arm that is no network, or the same one as another; a bound that one does not keep.
+    """
+    found: dict[SUNetSpec, Design] = {}
+    names = dict.fromkeys(word for arm in arms for word in arm)
+    for index, arm in enumerate(arms):
+        try:
+            space = Space({**network, **arm}, {}, size)
+            screen = Screen(space, where_of(space, bounds), (), training)
+            if not any(True for _ in screen.run()):
+                raise InputError(nothing_left(screen.funnel).removeprefix("factors: "))
+        except InputError as error:
+            raise InputError(f"arms.{index}: {error}") from None
+        spec = space.spec(0)
+        if spec in found:
+            raise InputError(f"arms.{index}: the same network as an earlier arm")
+        found[spec] = Design({name: level_name(arm.get(name)) for name in names}, spec)
+    return tuple(found.values())
+
+
+def arm_words(found: Design) -> dict[str, Any]:
+    """A design's levels as words of a network, for a list of arms."""
+    words = found.spec.words()
+
+    def word(name: str, level: Any) -> Any:
+        if name in ("stacks", "dilations"):
+            return list(getattr(found.spec, name))
+        if name == "widths" and "," in str(level):
+            return list(found.spec.widths)
+        return words.get("depth", level) if name == "depth" else level
+
+    return {name: word(name, level) for name, level in found.levels.items()}
 
 
 def nothing_left(funnel: Funnel) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from sunetlab.errors import InputError
 from sunetlab.space.designs import Designs, Ints
 from sunetlab.space.parts import Mask, Part, Piece
-from sunetlab.space.quantities import look
+from sunetlab.space.quantities import column, look
 from sunetlab.space.space import PIECE, Space, refused_at_all
 from sunetlab.space.view import Lens, Training, View
 from sunetlab.space.where import Where
@@ -88,18 +88,22 @@ class Screen:
         for part in space.parts:
             self._check_size(part)
 
-    def run(self, watch: Watch | None = None, most: int = PIECE) -> Iterator[Survivors]:
-        """Look at every design, in order; the funnel is complete when this ends."""
+    def run(
+        self, watch: Watch | None = None, stop: Callable[[], bool] = lambda: False, most: int = PIECE
+    ) -> Iterator[Survivors]:
+        """Look at every design, or until `stop` says so; the funnel counts what was looked at."""
         total, lens, of = len(self.space), None, None
         for part, piece, begin in self.space.pieces(most):
             if of is not part:
-                lens, of = self._lens(part), part
+                lens, of = lens_of(self.space, part, self.training), part
             survivors = self._sift(part, piece, begin, View(piece.designs, lens))
             self.funnel.looked_at += piece.size
             if watch is not None:
                 watch(self.funnel.looked_at, total)
             if survivors is not None:
                 yield survivors
+            if stop():
+                return
 
     def _sift(self, part: Part, piece: Piece, begin: int, view: View) -> Survivors | None:
         refused, reasons = refused_at_all(part, piece)
@@ -122,15 +126,35 @@ class Screen:
         values = {name: np.broadcast_to(look(view, name), piece.shape).ravel()[picked] for name in self.names}
         return Survivors(piece.numbers(picked) + begin, values, part, piece, picked)
 
-    def _lens(self, part: Part) -> Lens:
-        return Lens.of(part.frame, self.space.size_of(part.frame), part.depth.choices, part.stacks.choices, self.training)
-
     def _check_size(self, part: Part) -> None:
-        corner, lens = part.corner(), self._lens(part)
+        corner, lens = part.corner(), lens_of(self.space, part, self.training)
         view = View(corner.in_floats(), lens)
         for name in ("macs", "memory"):
             if float(look(view, name).max()) > _MOST:
                 raise InputError(f"factors: the largest design has more than 2^62 {name}; 64 bits do not hold that")
+
+
+def figures(
+    space: Space, numbers: Ints, names: Sequence[str], training: Training = Training()
+) -> list[dict[str, int | str]]:
+    """Quantities of some designs by their numbers: for each name → value, a word where it is one."""
+    found: dict[int, dict[str, int | str]] = {}
+    places = np.searchsorted(space.ends, numbers, "right")
+    for place in np.unique(places):
+        part, here = space.parts[place], numbers[places == place]
+        designs = part.at(here - int(space.ends[place]) + part.size)
+        view = View(designs, lens_of(space, part, training))
+        columns = [np.broadcast_to(look(view, name), here.shape).tolist() for name in names]
+        words = [column(name).quantity.words for name in names]
+        for number, row in zip(here.tolist(), zip(*columns, strict=True), strict=True):
+            cells = (w[value] if w else value for w, value in zip(words, row, strict=True))
+            found[number] = dict(zip(names, cells, strict=True))
+    return [found[number] for number in numbers.tolist()]
+
+
+def lens_of(space: Space, part: Part, training: Training) -> Lens:
+    """What designs of a part share."""
+    return Lens.of(part.frame, space.size_of(part.frame), part.depth.choices, part.stacks.choices, training)
 
 
 def _count_of(mask: Mask, shape: tuple[int, int]) -> int:

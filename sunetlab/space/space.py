@@ -19,7 +19,7 @@ from sunetlab.analysis.plan import Size, plan
 from sunetlab.errors import InputError
 from sunetlab.files import shown
 from sunetlab.space.designs import Frame, Ints, frame_of
-from sunetlab.space.factors import Product, parse_factors, scale_of
+from sunetlab.space.factors import Product, Scaled, parse_factors
 from sunetlab.space.parts import TWIN, Mask, Part, Piece, Scale, Tuples, Widths
 from sunetlab.spec import DEFAULT_CLASSES, SUNetSpec, Task, Words
 
@@ -132,7 +132,7 @@ def refused_at_all(part: Part, piece: Piece) -> tuple[Mask | None, Counter[str]]
 
 
 def _count(levels: Sequence[Any]) -> int:
-    return sum(level.count if isinstance(level, Product) else 1 for level in levels)
+    return sum(level.count if isinstance(level, Product | Scaled) else 1 for level in levels)
 
 
 class _Builder:
@@ -268,11 +268,11 @@ class _Builder:
                     rows.setdefault(times_n, {})[level.first] = str(level)
                 else:
                     choices = Tuples([entry.numbers for entry in level.entries])
-                    found.append(Widths("", "", numbers=choices, times_n=times_n))
+                    found.append(Widths("", choices, times_n))
             else:
                 found.append(_by_rule(level))
             self._fruitful(named)
-        return found + [Widths("", "", numbers=Tuples.of(listed), times_n=times_n) for times_n, listed in rows.items()]
+        return found + [Widths("", Tuples.of(listed), times_n) for times_n, listed in rows.items()]
 
     def _refuse(self, reason: str, count: int, named: Mapping[str, str] | None = None) -> None:
         if count:
@@ -296,10 +296,9 @@ def _stacks(levels: Sequence[Product]) -> Iterator[Tuples]:
 
 
 def _by_rule(level: Any) -> Widths:
-    scale = scale_of(level) if isinstance(level, str) else None
-    if scale is not None:
-        return Widths(level, "rule", scale)
+    if isinstance(level, Scaled):
+        return Widths("rule", Tuples([level.numbers]), under=level.under)
     if level not in ("auto", "table", "rule"):
         known = "auto, table, rule, rule*0.5, or a number for each block"
         raise InputError(f"factors: widths: {shown(level)}: must be {known}")
-    return Widths(level, level)
+    return Widths(level)

@@ -210,3 +210,18 @@ def _scrambled(numbers: Ints, seed: int) -> Ints:
 
 def _chosen(count: int, values: int) -> Chosen:
     return Chosen(np.zeros(count, np.int64), tuple(np.zeros(count, np.int64) for _ in range(values)))
+
+
+class Beaten:
+    """How many survivors are no worse than a network in either of two quantities, and better in one."""
+
+    def __init__(self, x: str, y: str, values: tuple[int, int], better: tuple[Better, Better]) -> None:
+        self.names, self.values = (x, y), values
+        self.signs = tuple(-1 if want == "more" else 1 for want in better)
+        self.count = 0
+
+    def take(self, survivors: Survivors) -> None:
+        """Count some more."""
+        found = zip(self.signs, self.names, self.values, strict=True)
+        x, y = (sign * (survivors.values[name] - value) for sign, name, value in found)
+        self.count += int(np.count_nonzero((x <= 0) & (y <= 0) & ((x < 0) | (y < 0))))

@@ -6,6 +6,7 @@ where = "params<=2M"              designs that cost more are left out
 sampler = "grid"                  all designs, or "random": `designs` of them, drawn by `sampler_seed`
 [network]                         what all designs share, in the words of `sunetlab build`
 [factors]                         word = [level, level, …] or a text (`space.factors`); every combination is a design
+[[arms]]                          or, in their place, one table of words for each design
 [[tasks]]                         one or more: task, recipe (a table; `base` names one to start from), data
 """
 
@@ -19,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sunetlab.analysis.memory import Setting
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, validate, write_table
-from sunetlab.space.pick import Design, design, drawn, everything, where_of
+from sunetlab.space.pick import Design, design, drawn, everything, listed, where_of
 from sunetlab.space.screen import Funnel, Screen
 from sunetlab.space.space import Space
 from sunetlab.space.view import Training
@@ -61,7 +62,8 @@ class Study(BaseModel):
     question: Annotated[str, Field(min_length=1)]
     tasks: Annotated[tuple[StudyTask, ...], Field(min_length=1)]
     network: dict[str, Any] = {}
-    factors: Annotated[dict[str, list[Any] | str], Field(min_length=1)]
+    factors: dict[str, list[Any] | str] = {}
+    arms: tuple[dict[str, Any], ...] = ()
     seeds: Annotated[tuple[Annotated[int, Field(strict=True, ge=0, lt=2**31)], ...], Field(min_length=1)] = (0,)
     where: str | None = None
     sampler: Literal["grid", "random"] = "grid"
@@ -77,7 +79,11 @@ class Study(BaseModel):
             raise ValueError(f"seeds: {', '.join(map(str, self.seeds))}: a seed stands twice")
         if (self.sampler == "random") != (self.designs is not None):
             raise ValueError(f"designs: {self.designs}: goes with sampler random, and only with it")
-        for word in {"task", "num_classes"} & {*self.network, *self.factors}:
+        if bool(self.factors) == bool(self.arms):
+            raise ValueError("factors: a study has factors or arms, one of the two")
+        if self.arms and self.designs is not None:
+            raise ValueError(f"designs: {self.designs}: are drawn from factors; arms are all of them")
+        for word in {"task", "num_classes"} & {*self.network, *self.varied}:
             raise ValueError(f"network: {word}: follows from the tasks and their data; leave it out")
         return self
 
@@ -129,6 +135,9 @@ class Study(BaseModel):
         Raises:
             InputError: no design is left.
         """
+        if self.arms:
+            shared = self._shared(task, classes)
+            return listed(shared, self.arms, size, self.where if size else None, training_of(task.recipe))
         space = self.make_space(task, classes, size)
         where, training = where_of(space, self.where if size else None), training_of(task.recipe)
         if self.designs is None:
@@ -138,14 +147,25 @@ class Study(BaseModel):
         return tuple(design(space, int(number)) for number in numbers)
 
     def make_space(self, task: StudyTask, classes: int, size: tuple[int, int] | None) -> Space:
-        """A task's whole space, before its bounds."""
-        return Space({**self.network, "task": task.task, "num_classes": classes}, self.factors, size)
+        """A task's whole space, before its bounds; of factors."""
+        return Space(self._shared(task, classes), self.factors, size)
 
-    def funnel(self, task: StudyTask, classes: int, size: tuple[int, int] | None) -> Funnel:
-        """How many designs of a task there are, and how many its bounds let through.
+    def _shared(self, task: StudyTask, classes: int) -> dict[str, Any]:
+        return {**self.network, "task": task.task, "num_classes": classes}
+
+    @property
+    def varied(self) -> dict[str, list[Any] | str]:
+        """The words in which designs differ, each with its levels as they are said."""
+        words = dict.fromkeys(word for arm in self.arms for word in arm)
+        return self.factors or {word: [arm.get(word) for arm in self.arms] for word in words}
+
+    def funnel(self, task: StudyTask, classes: int, size: tuple[int, int] | None) -> Funnel | None:
+        """How many designs of a task its factors make, and how many its bounds let through; None for arms.
 
         Where the images' size is not known yet the bounds do not count.
         """
+        if self.arms:
+            return None
         space = self.make_space(task, classes, size)
         screen = Screen(space, where_of(space, self.where if size else None), (), training_of(task.recipe))
         for _ in screen.run():

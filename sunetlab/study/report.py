@@ -80,10 +80,10 @@ def write_report(study: Study, folder: Path, command: str) -> Path:
         pages=pages,
         command=command,
         plural=plural,
-        shared={word: level_name(value) for word, value in study.network.items() if word not in study.factors},
+        shared={word: level_name(value) for word, value in study.network.items() if word not in study.varied},
         factors={
-            name: [levels] if isinstance(levels, str) else [level_name(level) for level in levels]
-            for name, levels in study.factors.items()
+            name: [levels] if isinstance(levels, str) else list(dict.fromkeys(map(level_name, levels)))
+            for name, levels in study.varied.items()
         },
         data=_side_by_side([_data(task, page) for task, page in zip(study.tasks, pages, strict=True)]),
         recipe=_side_by_side([_flat(task.recipe.model_dump(mode="json")) for task in study.tasks]),
@@ -128,7 +128,7 @@ def _task_page(study: Study, task: StudyTask, folder: Path, trials: list[Row], r
 
 
 def _arm(study: Study, row: Row, trials: Sequence[Row], is_best: bool) -> Arm:
-    own = ("design", *study.factors)  # the id alone is not enough: two combinations may make the same network
+    own = ("design", *study.varied)  # the id alone is not enough: two combinations may make the same network
     mine = [trial for trial in trials if trial["state"] == "finished" and all(trial[k] == row[k] for k in own)]
     values = tuple(100 * float(trial["value"]) for trial in sorted(mine, key=lambda trial: int(trial["seed"])))
     return Arm(_label(study, row), values, is_best)
@@ -136,7 +136,7 @@ def _arm(study: Study, row: Row, trials: Sequence[Row], is_best: bool) -> Arm:
 
 def _label(study: Study, row: Row) -> str:
     """A design by the factors that tell it from the others: depth 2, n 16."""
-    telling = [name for name, levels in study.factors.items() if len(levels) > 1] or list(study.factors)
+    telling = [name for name, levels in study.varied.items() if len(levels) > 1] or list(study.varied)
     return ", ".join(f"{name}{TIE}{row[name]}" for name in telling)
 
 
@@ -158,7 +158,7 @@ def _charts(study: Study, rows: list[Row], arms: list[Arm], curves: list[Curve],
             yield charts.cost_chart(arms, [float(row[column]) for row in rows], name, value_name)
     if curves:
         yield charts.curve_chart(curves, value_name)
-    for factor in study.factors:
+    for factor in study.varied:
         levels = _levels(study, factor, rows, arms)
         if len(levels) > 1:
             yield charts.factor_chart(levels, factor, value_name)
@@ -166,7 +166,7 @@ def _charts(study: Study, rows: list[Row], arms: list[Arm], curves: list[Curve],
 
 def _levels(study: Study, factor: str, rows: list[Row], arms: list[Arm]) -> list[Level]:
     """The designs by their level of `factor`; inside a level in the order of the other factors' levels."""
-    places = {name: in_order((row[name] for row in rows), said) for name, said in study.factors.items()}
+    places = {name: in_order((row[name] for row in rows), said) for name, said in study.varied.items()}
     order = sorted(range(len(rows)), key=lambda i: [places[name].index(rows[i][name]) for name in places])
     groups = {level: [arms[i] for i in order if rows[i][factor] == level] for level in places[factor]}
     return [Level(str(level), tuple(group)) for level, group in groups.items() if group]

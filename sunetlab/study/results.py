@@ -51,7 +51,7 @@ def trials(study: Study, folder: Path) -> pd.DataFrame:
             if key not in rows or not is_open(trial):
                 rows[key] = row
     figures = ("state", "reason", "detail", "value", "params", "macs", "seconds", "folder")
-    return pd.DataFrame(list(rows.values()), columns=["task", "design", *study.factors, "seed", *figures])
+    return pd.DataFrame(list(rows.values()), columns=["task", "design", *study.varied, "seed", *figures])
 
 
 def arms(table: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -61,7 +61,7 @@ def arms(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     deviation; nan for one), seconds (their mean).
     """
     finished = table[table["state"] == "finished"]
-    groups = finished.groupby(["task", "design", *study.factors], sort=False, dropna=False)
+    groups = finished.groupby(["task", "design", *study.varied], sort=False, dropna=False)
     found = groups.agg(
         params=("params", "first"),
         macs=("macs", "first"),
