@@ -13,8 +13,9 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,19 +27,32 @@ from hypothesis import strategies as st
 from sunetlab import InputError, SUNetSpec, analyze, build
 from sunetlab.analysis.memory import memory
 from sunetlab.analysis.plan import plan
-from sunetlab.paper import others, tables
+from sunetlab.paper import aspp, others, pspnet, tables
 from sunetlab.paper.audit import BY_ID, CLAIMS, audit, audit_one
-from sunetlab.paper.claim import Claim, Comparison, Computed, Figure, Number, Place, Quantity, Reading, printed, reads
+from sunetlab.paper.claim import (
+    Change,
+    Claim,
+    Comparison,
+    Computed,
+    Figure,
+    Number,
+    Place,
+    Quantity,
+    Reading,
+    Search,
+    printed,
+    reads,
+)
 from sunetlab.paper.counts import COUNTS
-from sunetlab.paper.judge import ABOUT, VERDICTS, judge
+from sunetlab.paper.judge import ABOUT, VERDICTS, judge, with_unit
 from sunetlab.paper.memories import P6000_BYTES, most_images
 from sunetlab.paper.networks import spec_of
-from sunetlab.paper.reconcile import Remedy, Target, changes, reconcile
+from sunetlab.paper.reconcile import Remedy, Target, changes, one_word, reconcile, seek
 from sunetlab.paper.released import RELEASED, Release
+from sunetlab.paper.studies import COMPARED, is_shipped, sentence
 from tests.conftest import Said
 
 REFERENCE = Path(os.environ.get("SUNETLAB_REFERENCE", Path(__file__).parents[2] / "shared" / "reference"))
-STUDIES = ["depth", "size", "search", "selection", "multigrid", "output-stride", "connectivity", "context", "fidelity"]
 STANDS = ("holds", "holds when read as")
 PLACE = Place("4", 5)
 
@@ -86,7 +100,8 @@ def test_there_are_many_claims_of_all_parts_of_the_paper() -> None:
 
 def test_rows_are_sound() -> None:
     for claim in CLAIMS:
-        assert (claim.compute is None) == (claim.study in STUDIES), claim.id
+        assert (claim.compute is None) == (claim.study in COMPARED), claim.id
+        assert (claim.compute is None) == (claim.unit == ""), claim.id
         assert claim.words, claim.id
         assert re.fullmatch(r"[a-z0-9.-]+", claim.id)
         assert not hasattr(claim, "verdict")
@@ -97,7 +112,7 @@ def test_rows_are_sound() -> None:
 
 
 def test_every_study_of_the_list_is_asked_for() -> None:
-    assert {claim.study for claim in CLAIMS if claim.study} == set(STUDIES)
+    assert {claim.study for claim in CLAIMS if claim.study} == set(COMPARED)
 
 
 # ------------------------------------------------------------------------------------------------------------ the paper
@@ -347,11 +362,22 @@ def test_known_numbers_come_out(name: str, values: tuple[int, ...]) -> None:
         ("table2-layers-64", "contradicts", "table1-layers-64"),
         ("table2-layers-7-128", "contradicts", "table1-layers-7-128"),
         ("smallest-params", "contradicts", "table1-params-64"),
+        ("table1-layers-64", "holds when read as", "without the stem's shortcut"),
+        ("table1-layers-7-128", "holds when read as", "main path"),
+        ("field-halved", "holds when read as", "what a u-net adds"),
+        ("widths-retain-all", "holds when read as", "N maps from each u-net"),
+        ("widths-in-words-64", "differs", "counting the stem's maps too: 1, 1, 1, 0.8125"),
+        ("batch-212", "holds when read as", "could only refute"),
+        ("batch-256", "holds when read as", "could only refute"),
+        ("batch-22", "holds when read as", "could only refute"),
+        ("coco-images", "holds when read as", "82,783 is 7,217 less"),
+        ("cityscapes-classes", "holds", ""),
+        ("all-above-resnet-101", "holds", ""),
         ("table1-params-64", "holds when read as", "rounded to 0.1M"),
         ("table1-params-128", "differs", "104,360 more"),
         ("table1-params-7-128", "differs", "1,413,832 more"),
         ("sunet-params", "differs", "without the classifier: 36,808,832"),
-        ("field-constant", "differs", "1.385, 1.2, 1.277, against 1"),
+        ("field-constant", "differs", "1.385, 1.2, 1.277 times the field"),
         ("convs-at-14", "holds when read as", "3×3"),
         ("convs-at-7", "holds when read as", "3×3"),
         ("gradient-path", "holds when read as", "shortest way"),
@@ -418,6 +444,52 @@ def test_the_search_finds_another_way_to_count() -> None:
         assert (best.words, best.values) == (f"{layers} counted with the stem's shortcut", (layers,))
 
 
+def test_the_search_finds_widths_for_the_papers_words() -> None:
+    """Block 4 of SUNet-64, as wide as the stem's maps and N from each u-net come to, or within a tenth of it."""
+    audited = audit_one(BY_ID["widths-in-words-64"])
+    best = audited.remedies[0]
+    assert best.design == {"widths": (256, 512, 768, 896)}
+    assert best.counting == {"read as counting the stem's maps too"}
+    assert best.values == (1, 1, 1, Fraction(832, 896))
+    assert [remedy.size for remedy in audited.remedies] == sorted(remedy.size for remedy in audited.remedies)
+
+
+def test_what_no_change_reconciles_says_how_many_were_tried() -> None:
+    audited = audit_one(BY_ID["field-constant"])
+    assert audited.remedies == ()
+    assert re.fullmatch(r"[1-9]\d* designs with one word changed tried: none reconciles", audited.searched)
+
+
+def test_a_claims_own_search() -> None:
+    """Sums of two numbers: what gives 6, plainly or doubled, coarse steps before fine ones."""
+
+    def readings(words: Any) -> tuple[Reading, ...]:
+        pair = {"a": 1, "b": 1, **words}
+        if pair["a"] > 8:
+            raise InputError("too large")
+        return Reading((pair["a"] + pair["b"],), ""), Reading((2 * pair["a"],), "", "doubled")
+
+    def list_changes(step: int) -> list[Change]:
+        return [Change(f"{word} {new}", new - 1, {word: new}) for word in "ab" for new in range(1, 12, step)]
+
+    claim = claim_of(printed("6"), "exact")
+    coarse, fine = (partial(list_changes, step) for step in (5, 1))
+    none = seek(claim, Search((coarse,), readings))
+    assert (none.remedies, none.tried) == ((), 3)  # a 6, b 6, b 11; a 11 is too large, a 1 and b 1 alter nothing
+    found = seek(claim, Search((coarse, fine), readings))
+    assert [(remedy.words, remedy.values) for remedy in found.remedies] == [
+        ("a 3; read as doubled", (6,)),
+        ("a 5", (6,)),
+        ("b 5", (6,)),
+    ]
+
+
+def test_measured_claims_have_no_design_to_change() -> None:
+    measured = {claim.id: claim.measured for claim in CLAIMS if claim.measured}
+    assert set(measured.values()) == {"errors", "times"}
+    assert audit_one(BY_ID["table2-errors-resnet-50"]).searched == "errors are measured: no change of design applies"
+
+
 SMALL = SUNetSpec.make(depth=2, n=16, stacks=(1, 2), widths=(64, 96), stem_width=32, num_classes=10)
 
 
@@ -427,7 +499,7 @@ def test_a_hidden_change_is_found(data: st.DataObject) -> None:
     """A design with one word changed, told by its parameters to the last one."""
     hidden = data.draw(st.sampled_from([c for c in changes(SMALL, SMALL.n) if possible(c.design)]))
     count = analyze(SMALL.replace(**hidden.design)).params
-    found = reconcile([Target(printed(str(count))[0], Quantity(SMALL, "params"))])
+    found = reconcile([Target(printed(str(count))[0], Quantity(SMALL, "params"))]).remedies
     if count != analyze(SMALL).params:
         assert any(SMALL.replace(**r.design) == SMALL.replace(**hidden.design) or r.size <= hidden.size for r in found)
         for remedy in found:
@@ -532,6 +604,79 @@ def test_torchvisions_networks_and_all_that_needs_them() -> None:
     found = {one.finding.claim.id: one.finding for one in audit(["times-fewer", "table2-params-densenet-161"])}
     assert found["times-fewer"].note.startswith("counted without both classifiers")
     assert "without BN" in found["table2-params-densenet-161"].note
+    expected = {
+        "pspnet-params": ("differs", "1,084,725 more (+1.7 %)"),
+        "pspnet-added": ("differs", "1,084,565 more (+4.9 %)"),
+        "pspnet-params-added-up": ("holds when read as", "without its classifier"),
+        "aspp-added": ("differs", "another design than the one cited"),
+        "table2-layers-resnet-101": ("holds when read as", "105 is 4 more"),
+        "table2-layers-densenet-201": ("holds", ""),
+    }
+    for one in audit(expected):
+        verdict, note = expected[one.finding.claim.id]
+        assert one.finding.verdict == verdict
+        assert note in one.finding.note
+    assert Counter(one.finding.verdict for one in audit()) == {
+        "contradicts": 4,
+        "differs": 18,
+        "holds when read as": 54,
+        "needs training": 20,
+        "holds": 83,
+    }
+    for one in audit():
+        assert (one.finding.verdict in ("differs", "contradicts")) == (one.searched != "")
+        assert one.searched != "no design to change", one.finding.claim.id
+
+
+def test_heads_of_other_networks_are_what_their_layers_hold() -> None:
+    import torch
+    from torch import nn
+
+    def count(*layers: nn.Module) -> int:
+        return sum(parameter.numel() for layer in layers for parameter in layer.parameters())
+
+    with torch.device("meta"):
+        pooled = [nn.Sequential(nn.Conv2d(2048, 512, 1, bias=False), nn.BatchNorm2d(512)) for _ in pspnet.BINS]
+        joined = nn.Sequential(nn.Conv2d(4096, 512, 3, bias=False), nn.BatchNorm2d(512), nn.Conv2d(512, 21, 1))
+        on_resnet = [nn.Conv2d(2048, 21, 3, dilation=rate) for rate in (6, 12, 18, 24)]
+        on_vgg = [
+            nn.Sequential(nn.Conv2d(512, 1024, 3), nn.Conv2d(1024, 1024, 1), nn.Conv2d(1024, 21, 1)) for _ in range(4)
+        ]
+    assert pspnet.head_params() == count(*pooled, joined)
+    assert aspp.aspp_params(aspp.ON_RESNET) == count(*on_resnet)
+    assert aspp.aspp_params(aspp.ON_VGG) == count(*on_vgg)
+    words = [change.words for change in one_word(aspp.ON_RESNET, {"branches": (3, 4, 5)})]
+    assert words == ["branches 3 for 4", "branches 5 for 4"]
+
+
+# ---------------------------------------------------------------------------------------------------- units and studies
+
+
+def test_units_follow_their_number() -> None:
+    claim = claim_of(reads("each", 0), "exact", unit="exception(s)")
+    assert [with_unit(claim, values) for values in ("0", "1", "2", "0, 1")] == [
+        "0 exceptions",
+        "1 exception",
+        "2 exceptions",
+        "0, 1 exceptions",
+    ]
+    found = judge(claim, Computed((Reading((1,), ""),)), {})
+    assert found.note == "1 exception, against 0"
+
+
+def test_a_study_is_there_once_it_is_shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sunetlab.paper.studies.resources.files", lambda _: tmp_path)
+    assert not is_shipped("depth")
+    assert sentence("depth").endswith("`sunetlab study list` does not have it yet")
+    (tmp_path / "depth.toml").touch()
+    assert is_shipped("depth")
+    assert sentence("depth").endswith("`sunetlab study run depth`")
+
+
+def test_shipped_studies_are_those_of_the_list() -> None:
+    from sunetlab.study.definition import shipped
+
+    assert {name for name in COMPARED if is_shipped(name)} == COMPARED.keys() & shipped().keys()
 
 
 # ----------------------------------------------------------------------------------------------------- the command line
@@ -542,6 +687,23 @@ def test_one_claim_in_full(said: Said) -> None:
     assert (status, err) == (0, "")
     for text in ("37.7M", "39,113,832", "differs", "block 3's width 1792 for 2048", "37,731,944, 35,426,944"):
         assert text in out
+
+
+def test_the_nearest_changes_and_how_many_more(said: Said) -> None:
+    out = said("report paper --claim smallest-params")[1]
+    more = len(audit_one(BY_ID["smallest-params"]).remedies) - 5
+    assert out.count("reconciled by") == 1
+    assert out.count("  or by") == 5
+    assert f"or by         {more} more, none a smaller change" in out
+
+
+def test_what_needs_training_names_its_study(said: Said) -> None:
+    out = said("report paper --claim deeper-is-worse")[1]
+    assert f"study         {sentence('depth')}" in out
+    assert "depth 1 to 4" in out
+    found = json.loads(said("report paper --claim deeper-is-worse --claim fewer-pixels --json")[1])
+    assert found["studies"] == {"depth": {"compares": COMPARED["depth"], "shipped": is_shipped("depth")}}
+    assert [one["study"] for one in found["claims"]] == ["depth", None]
 
 
 def test_json_and_csv_say_the_same(said: Said) -> None:
@@ -571,7 +733,9 @@ def test_verdicts_are_chosen(said: Said, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "smallest-params" in out
     assert "margin-64" in out
     assert "fewer-pixels" not in out
-    assert "fewer-pixels" in said("report paper")[1]
+    listing = said("report paper")[1]
+    assert "computed 16 times" in listing
+    assert f"study fidelity: {COMPARED['fidelity']}" in listing
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,7 @@ CLAIMS = (
         reads("two", 2),
         "exact",
         _dilated_at_16,
+        unit="(its dilation)",
     ),
     Claim(
         "twice-as-fast",
@@ -121,6 +122,8 @@ CLAIMS = (
         printed("2×"),
         "rounded",
         _faster,
+        measured="times",
+        unit="times",
     ),
     Claim(
         "smallest-params",
@@ -130,6 +133,7 @@ CLAIMS = (
         "rounded",
         lambda: params("SUNet-64"),
         same_as=("table1-params-64", "table2-params-64"),
+        unit="parameters",
     ),
     Claim(
         "resnet101-params-ablation",
@@ -139,6 +143,7 @@ CLAIMS = (
         "rounded",
         resnet101_params,
         same_as=("resnet101-params-intro", "table2-params-resnet-101"),
+        unit="parameters",
     ),
     Claim(
         "points-dropped",
@@ -147,6 +152,7 @@ CLAIMS = (
         reads("alternate", Fraction(1, 2)),
         "exact",
         _dropped_points,
+        unit="of the positions",
     ),
     Claim(
         "more-dilated-at-8",
@@ -155,6 +161,7 @@ CLAIMS = (
         reads("many dilated modules", 0),
         "more than",
         _many_dilated,
+        unit="more u-nets dilated",
     ),
     Claim(
         "undilated-at-32",
@@ -163,6 +170,7 @@ CLAIMS = (
         reads("none", 1),
         "exact",
         _undilated_at_32,
+        unit="(dilation of every block)",
     ),
     Claim(
         "same-network-at-32",
@@ -171,6 +179,7 @@ CLAIMS = (
         reads("equivalent", 0),
         "exact",
         _same_network,
+        unit="block(s) changed",
     ),
     Claim(
         "fewer-pixels",
@@ -179,6 +188,7 @@ CLAIMS = (
         printed("16×"),
         "exact",
         _fewer_pixels,
+        unit="times",
     ),
     Claim(
         "four-times-as-fast",
@@ -187,6 +197,8 @@ CLAIMS = (
         printed("4×"),
         "rounded",
         _much_faster,
+        measured="times",
+        unit="times",
     ),
     Claim(
         "no-drop",
@@ -195,6 +207,7 @@ CLAIMS = (
         reads("no performance drop", 0),
         "at least",
         _no_drop,
+        unit="points of mIoU",
     ),
     Claim(
         "small-change-at-16",
@@ -203,5 +216,6 @@ CLAIMS = (
         reads("small change", 1),
         "less than",
         _small_change,
+        unit="of the dilation at 8",
     ),
 )

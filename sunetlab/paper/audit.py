@@ -21,7 +21,7 @@ from sunetlab.paper import (
 )
 from sunetlab.paper.claim import Claim
 from sunetlab.paper.judge import Finding, judge
-from sunetlab.paper.reconcile import Remedy, Target, reconcile
+from sunetlab.paper.reconcile import Remedy, Sought, Target, reconcile, seek
 
 _ROOMS = (
     introduction,
@@ -45,10 +45,17 @@ BY_ID = {claim.id: claim for claim in CLAIMS}
 
 
 class Audited(NamedTuple):
-    """A judged claim, and what would reconcile it with the network where it does not hold."""
+    """A judged claim, and what would reconcile it with the network where it does not hold.
+
+    Attributes:
+        finding: the claim with its verdict.
+        remedies: changes of design, or ways to count, that reconcile it, the smallest first.
+        searched: what was searched, in words, where the claim does not hold.
+    """
 
     finding: Finding
-    remedies: tuple[Remedy, ...]
+    remedies: tuple[Remedy, ...] = ()
+    searched: str = ""
 
 
 def audit(ids: Collection[str] = (), watch: Callable[[int, int], None] | None = None) -> tuple[Audited, ...]:
@@ -76,15 +83,25 @@ def audit(ids: Collection[str] = (), watch: Callable[[int, int], None] | None = 
 def audit_one(claim: Claim) -> Audited:
     """Judge one claim."""
     finding = judge(claim, claim.compute() if claim.compute else None, BY_ID)
-    stands = finding.verdict not in ("differs", "contradicts")
-    return Audited(finding, () if stands else _remedies(claim))
+    if finding.verdict not in ("differs", "contradicts"):
+        return Audited(finding)
+    if claim.measured:
+        return Audited(finding, searched=f"{claim.measured} are measured: no change of design applies")
+    sought = _sought(claim)
+    many = f"{sought.tried:,} design{'s' * (sought.tried != 1)} with one word changed"
+    if sought.remedies:
+        return Audited(finding, sought.remedies, f"{many} tried")
+    return Audited(finding, searched=f"{many} tried: none reconciles" if sought.tried else "no design to change")
 
 
-def _remedies(claim: Claim) -> tuple[Remedy, ...]:
-    """What would reconcile a claim on a quantity of a network, together with those on the same network."""
+def _sought(claim: Claim) -> Sought:
+    """What would reconcile a claim on a design: its own search, or one together with claims on the same network."""
+    computed = claim.compute() if claim.compute else None
+    if computed and computed.search:
+        return seek(claim, computed.search)
     targets = []
     for each in (claim, *map(BY_ID.__getitem__, claim.together)):
         quantity = each.compute().quantity if each.compute else None
         if quantity is not None:
             targets.append(Target(each.figures[0], quantity))
-    return reconcile(targets) if targets else ()
+    return reconcile(targets) if targets else Sought((), 0)

@@ -1,26 +1,16 @@
 """A claim of the paper as a row of data: where it stands, in our words, its figures as printed, what computes it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from sunetlab.paper.studies import StudyName
 from sunetlab.spec import SUNetSpec
 
 Number = int | float | Fraction
 
 Comparison = Literal["exact", "rounded", "about", "at least", "at most", "more than", "less than"]
-Study = Literal[
-    "depth",
-    "size",
-    "search",
-    "selection",
-    "multigrid",
-    "output-stride",
-    "connectivity",
-    "context",
-    "fidelity",
-]
 
 _SCALES = {"K": 10**3, "M": 10**6}
 _FIGURE = re.compile(
@@ -74,6 +64,14 @@ class Quantity(NamedTuple):
     of: str
 
 
+class Change(NamedTuple):
+    """Words of a design with their new values, said in words; its size is relative to the value before."""
+
+    words: str
+    size: float
+    design: dict[str, Any]
+
+
 class Reading(NamedTuple):
     """What was computed under one way to read a claim.
 
@@ -88,11 +86,30 @@ class Reading(NamedTuple):
     way: str = ""
 
 
+class Search(NamedTuple):
+    """The designs among which one may be sought for which a claim holds.
+
+    Attributes:
+        changes: ways to list them, coarse ones first; finer ones are tried where those do not help.
+        readings: what is computed of a design, by its new words; `InputError` where there is no such design.
+    """
+
+    changes: tuple[Callable[[], Iterable[Change]], ...]
+    readings: Callable[[Mapping[str, Any]], tuple[Reading, ...]]
+
+
 class Computed(NamedTuple):
-    """What a claim's computation found: readings, the plainest first, and the quantity of a network if it is one."""
+    """What a claim's computation found.
+
+    Attributes:
+        readings: the plainest first.
+        quantity: of a network, if it is one.
+        search: where else a change of design may be sought.
+    """
 
     readings: tuple[Reading, ...]
     quantity: Quantity | None = None
+    search: Search | None = None
 
 
 class Claim(NamedTuple):
@@ -108,6 +125,8 @@ class Claim(NamedTuple):
         study: the study that would test it; None where a computation can tell.
         same_as: claims that give the same figures.
         together: claims that a change of design must satisfy as well.
+        unit: what the computed values count, after them: "pool(s) left"; "(s)" is read by their number.
+        measured: what was measured, not designed, so that no change of design applies.
     """
 
     id: str
@@ -116,9 +135,11 @@ class Claim(NamedTuple):
     figures: tuple[Figure, ...] = ()
     compare: Comparison = "exact"
     compute: Callable[[], Computed] | None = None
-    study: Study | None = None
+    study: StudyName | None = None
     same_as: tuple[str, ...] = ()
     together: tuple[str, ...] = ()
+    unit: str = ""
+    measured: Literal["", "errors", "times"] = ""
 
 
 def printed(*texts: str) -> tuple[Figure, ...]:

@@ -1,6 +1,7 @@
 """Claims of §4: the networks for classification."""
 
 from fractions import Fraction
+from itertools import accumulate
 
 from sunetlab.analysis.fov import fov
 from sunetlab.analysis.plan import plan
@@ -89,12 +90,21 @@ def _expansions() -> Computed:
 
 
 def _retained() -> Computed:
-    ratios: list[Number] = []
+    wide: list[Number] = []
+    narrow: list[Number] = []
     for name in SUNETS:
         spec = spec_of(name)
-        made = [spec.n * sum(spec.stacks[: block + 1]) for block in range(len(spec.stacks))]
-        ratios += [Fraction(width, maps) for width, maps in zip(spec.widths, made, strict=True)]
-    return found(*ratios, because="width of each block over N maps from every u-net so far, for the three networks")
+        given = accumulate(stack * width for stack, width in zip(spec.stacks, spec.widths, strict=True))
+        made = (spec.n * modules for modules in accumulate(spec.stacks))
+        wide += map(Fraction, spec.widths, given)
+        narrow += map(Fraction, spec.widths, made)
+    because = "width of each block over the maps from every u-net so far, for the three networks"
+    return Computed(
+        (
+            Reading(tuple(wide), f"{because}: all that a u-net gives"),
+            Reading(tuple(narrow), because, "N maps from each u-net, before its last 1×1 widens them"),
+        )
+    )
 
 
 def _similar_errors() -> Computed:
@@ -138,6 +148,7 @@ CLAIMS = (
         printed("2", "3"),
         "exact",
         _unlike,
+        unit="(numbers of the blocks)",
     ),
     Claim(
         "conv-means-bn-relu-conv",
@@ -146,6 +157,7 @@ CLAIMS = (
         reads("each", 0),
         "exact",
         _preactivated,
+        unit="exception(s)",
     ),
     Claim(
         "block4-input",
@@ -154,6 +166,7 @@ CLAIMS = (
         printed("7 × 7"),
         "exact",
         _into_block4,
+        unit="pixels along a side",
     ),
     Claim(
         "e2-input",
@@ -162,6 +175,7 @@ CLAIMS = (
         printed("2 × 2"),
         "exact",
         _into_e2,
+        unit="pixels along a side",
     ),
     Claim(
         "e2-not-possible",
@@ -170,6 +184,7 @@ CLAIMS = (
         reads("not possible", 0),
         "exact",
         _e2_possible,
+        unit="network(s) with E2 and D2 in block 4",
     ),
     Claim(
         "unet-plus-levels",
@@ -178,6 +193,7 @@ CLAIMS = (
         reads("single", 1),
         "exact",
         _levels_of_unet_plus,
+        unit="level(s)",
     ),
     Claim(
         "identity-skips",
@@ -186,6 +202,7 @@ CLAIMS = (
         reads("all but the first", 0),
         "exact",
         _identities,
+        unit="exception(s)",
     ),
     Claim(
         "expansion-kernel",
@@ -194,6 +211,7 @@ CLAIMS = (
         printed("1 × 1"),
         "exact",
         _expansions,
+        unit="pixel(s) along a side of each kernel",
     ),
     Claim(
         "widths-retain-all",
@@ -202,6 +220,7 @@ CLAIMS = (
         reads("retain all", 1),
         "at least",
         _retained,
+        unit="of the maps given so far, block by block",
     ),
     Claim(
         "equivalent-to-resnets",
@@ -210,6 +229,7 @@ CLAIMS = (
         reads("roughly equivalent", 1),
         "about",
         _similar_errors,
+        unit="of the ResNet's errors",
     ),
     Claim(
         "fewer-params-than-resnets",
@@ -218,6 +238,7 @@ CLAIMS = (
         reads("fewer parameters", 1),
         "less than",
         _fewer_params,
+        unit="of the ResNet's parameters",
     ),
     Claim(
         "picked-among-others",
@@ -232,6 +253,7 @@ CLAIMS = (
         printed("46"),
         "exact",
         lambda: _convs_at(14),
+        unit="convolutions",
     ),
     Claim(
         "convs-at-7",
@@ -240,6 +262,7 @@ CLAIMS = (
         printed("44"),
         "exact",
         lambda: _convs_at(7),
+        unit="convolutions",
     ),
     Claim(
         "most-at-14-and-7",
@@ -248,6 +271,7 @@ CLAIMS = (
         reads("most", HALF),
         "more than",
         _most_at_14_and_7,
+        unit="of the work",
     ),
     Claim(
         "rivals-at-14-and-7",
@@ -256,6 +280,7 @@ CLAIMS = (
         reads("most", HALF),
         "more than",
         lambda: rivals_at(14, 7),
+        unit="of the convolutions",
     ),
     Claim(
         "order-matters",

@@ -1,12 +1,14 @@
 """Claims of §6.2.2, §7 and Tables 6 and 7: other networks for segmentation."""
 
+from collections.abc import Mapping
 from fractions import Fraction
+from typing import Any
 
 from sunetlab.paper import others, pspnet
 from sunetlab.paper.ablation import PROXY
-from sunetlab.paper.claim import Claim, Computed, Place, Quantity, Reading, found, number, printed, reads
+from sunetlab.paper.claim import Claim, Computed, Place, Quantity, Reading, Search, found, number, printed, reads
 from sunetlab.paper.networks import LARGEST, SEGMENTATION_SIZE, counted, segmenting, spec_of
-from sunetlab.paper.tables import PSPNET_PARAMS, SUNET_PARAMS, TABLE6, TABLE7
+from sunetlab.paper.tables import PSPNET_ADDED, PSPNET_PARAMS, SUNET_PARAMS, TABLE6, TABLE7
 
 PLACE = Place("6.2.2", 9)
 
@@ -23,15 +25,29 @@ def _sunet_params() -> Computed:
 
 
 def _pspnet_params() -> Computed:
-    resnet = others.network("resnet101")
-    body, head = resnet.params - resnet.params_classifier, pspnet.head_params()
-    because = f"ResNet-101 without its classifier, {body:,}, and"
+    body = _resnet_body()
+
+    def readings(words: Mapping[str, Any]) -> tuple[Reading]:
+        head = pspnet.head_params(pspnet.HEAD._replace(**words))
+        because = f"ResNet-101 without its classifier, {body:,}, and pyramid pooling with all after it, {head:,}"
+        return (Reading((body + head,), because),)
+
+    return Computed(readings({}), search=Search((pspnet.changes,), readings))
+
+
+def _pspnet_by_addition() -> Computed:
+    whole, body, added = others.network("resnet101").params, _resnet_body(), number(PSPNET_ADDED)
     return Computed(
         (
-            Reading((body + head,), f"{because} pyramid pooling, {head:,}"),
-            Reading((body + number("22M"),), f"{because} the 22M of §1", "with what §1 says that it adds"),
+            Reading((whole + added,), f"ResNet-101, {whole:,}, and the {PSPNET_ADDED} of §1"),
+            Reading((body + added,), f"{body:,} and the {PSPNET_ADDED} of §1", "ResNet-101 without its classifier"),
         )
     )
+
+
+def _resnet_body() -> int:
+    resnet = others.network("resnet101")
+    return resnet.params - resnet.params_classifier
 
 
 def _pspnet_excess(share: bool) -> Computed:
@@ -83,6 +99,7 @@ CLAIMS = (
         "rounded",
         lambda: _pspnet_excess(share=True),
         same_as=("pspnet-82.2",),
+        unit="% more",
     ),
     Claim(
         "test-score-voc",
@@ -105,6 +122,7 @@ CLAIMS = (
         reads("slightly better", 0),
         "more than",
         _slightly_better,
+        unit="points of mIoU",
     ),
     Claim(
         "pspnet-29.1",
@@ -113,6 +131,7 @@ CLAIMS = (
         printed("29.1M"),
         "rounded",
         lambda: _pspnet_excess(share=False),
+        unit="parameters",
     ),
     Claim(
         "pspnet-82.2",
@@ -122,6 +141,7 @@ CLAIMS = (
         "rounded",
         lambda: _pspnet_excess(share=True),
         same_as=("table6-captions-82",),
+        unit="% more",
     ),
     Claim(
         "sunet-params",
@@ -131,6 +151,7 @@ CLAIMS = (
         "rounded",
         _sunet_params,
         together=("table1-params-7-128",),
+        unit="parameters",
     ),
     Claim(
         "pspnet-params",
@@ -139,6 +160,16 @@ CLAIMS = (
         printed("64.5M"),
         "rounded",
         _pspnet_params,
+        unit="parameters",
+    ),
+    Claim(
+        "pspnet-params-added-up",
+        PLACE,
+        f"parameters of PSPNet, by ResNet-101 and the {PSPNET_ADDED} that §1 says it adds (arithmetic of the two)",
+        printed(PSPNET_PARAMS),
+        "rounded",
+        _pspnet_by_addition,
+        unit="parameters",
     ),
     Claim(
         "pspnet-runtime",
@@ -147,6 +178,8 @@ CLAIMS = (
         printed("2×"),
         "rounded",
         _runtime,
+        measured="times",
+        unit="times",
     ),
     Claim(
         "only-dilation-differs",
@@ -155,5 +188,6 @@ CLAIMS = (
         reads("is dilation", 0),
         "exact",
         _only_dilation,
+        unit="other word(s)",
     ),
 )

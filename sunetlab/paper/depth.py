@@ -117,6 +117,7 @@ CLAIMS = (
         reads("two", 2),
         "exact",
         _levels,
+        unit="level(s)",
     ),
     Claim(
         "deeper-is-worse",
@@ -131,6 +132,7 @@ CLAIMS = (
         reads("more", 0),
         "more than",
         _modules_by_depth,
+        unit="more u-nets, depth 2 beside 3, then 3 beside 4",
     ),
     Claim(
         "gradient-path",
@@ -139,6 +141,7 @@ CLAIMS = (
         reads("six", 6),
         "exact",
         _gradient_path,
+        unit="convolutions",
     ),
     Claim(
         "deep-levels-hard-to-train",
@@ -153,6 +156,7 @@ CLAIMS = (
         reads("primarily", Fraction(1, 2)),
         "more than",
         lambda: rivals_at(28, 14),
+        unit="of the convolutions",
     ),
     Claim(
         "field-19-covers",
@@ -161,6 +165,7 @@ CLAIMS = (
         printed("19"),
         "at most",
         _covering,
+        unit="pixels along a side of the map",
     ),
     Claim(
         "field-19-suffices",
@@ -176,6 +181,7 @@ CLAIMS = (
         reads("increase", 0),
         "more than",
         _stacking,
+        unit="pixels more",
     ),
     Claim(
         "gradient-flow",
@@ -190,6 +196,7 @@ CLAIMS = (
         reads("avoiding", 1),
         "more than",
         _bottlenecks,
+        unit="times the weights",
     ),
     Claim(
         "dense-memory",
@@ -198,6 +205,7 @@ CLAIMS = (
         reads("memory intensive", 1),
         "more than",
         dense_memory,
+        unit="times the bytes",
     ),
     Claim(
         "dense-fails",

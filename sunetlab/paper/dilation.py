@@ -1,18 +1,24 @@
 """Claims of §5 on fields of view: what dilation keeps, what it widens, and the holes that it leaves."""
 
+from collections.abc import Mapping
 from fractions import Fraction
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from sunetlab.analysis.fov import Seen, fov, holes, module_fields, seen
 from sunetlab.analysis.plan import plan
-from sunetlab.paper.claim import Claim, Computed, Number, Place, Reading, found, reads
+from sunetlab.errors import InputError
+from sunetlab.paper.claim import Claim, Computed, Number, Place, Reading, Search, found, reads
 from sunetlab.paper.networks import LARGEST, SEGMENTATION_SIZE, SUNETS, main_convolutions, module_layers, spec_of
-from sunetlab.spec import SUNetSpec
+from sunetlab.paper.reconcile import changes
+from sunetlab.spec import Downsampling, SUNetSpec
 
 # Blocks that an output stride of 8 dilates → depth of their u-nets, their dilation, their stride undilated.
 DILATED = {3: (2, 2, 16), 4: (1, 4, 32)}
 OUTPUT_STRIDE = 8
+STEM_STRIDES = {"paper": 4, "small": 1}
 
 
 def _image_field(name: str, output_stride: int) -> tuple[int, int]:
@@ -22,13 +28,20 @@ def _image_field(name: str, output_stride: int) -> tuple[int, int]:
 
 
 def _halved() -> Computed:
-    ratios, words = [], []
+    spans, adds, words = [], [], []
     for block, (depth, _, stride) in DILATED.items():
         reach = module_fields(depth, 1, "multigrid")["expand.conv"].usual - 1
-        kept, cut = reach * stride, reach * stride // 2
-        ratios.append(Fraction(kept, cut))
-        words.append(f"pixels that a u-net of block {block} adds to the field: {kept} with its pool, {cut} without")
-    return found(*ratios, because="; ".join(words))
+        kept, cut = reach * stride, reach * (stride // 2)
+        spans.append(Fraction(kept + 1, cut + 1))
+        adds.append(Fraction(kept, cut))
+        words.append(f"pixels that a u-net of block {block} spans: {kept + 1} with its pool, {cut + 1} without")
+    because = "; ".join(words)
+    return Computed(
+        (
+            Reading(tuple(spans), because),
+            Reading(tuple(adds), because, "what a u-net adds to the field, one pixel less than it spans"),
+        )
+    )
 
 
 def _restored() -> Computed:
@@ -42,15 +55,42 @@ def _restored() -> Computed:
 
 
 def _constant() -> Computed:
+    spec = spec_of(LARGEST, OUTPUT_STRIDE)
+
+    def readings(words: Mapping[str, Any]) -> tuple[Reading]:
+        changed = spec.replace(**words)
+        if max(changed.dilations) == 1:
+            raise InputError("nothing is dilated, so nothing is kept by dilation")
+        return _fields_kept(changed)
+
+    return Computed(_fields_kept(spec), search=Search((partial(changes, spec, spec.n),), readings))
+
+
+def _fields_kept(spec: SUNetSpec) -> tuple[Reading]:
+    """What u-nets of dilated blocks add to the field, then the network's field, over those undilated."""
+    undilated = spec.replace(dilations=(1,) * len(spec.stacks))
     ratios, words = [], []
-    for block, (depth, dilation, stride) in DILATED.items():
-        before = stride * (module_fields(depth, 1, "multigrid")["expand.conv"].usual - 1)
-        after = OUTPUT_STRIDE * (module_fields(depth, dilation, "multigrid")["expand.conv"].usual - 1)
-        ratios.append(Fraction(after, before))
-        words.append(f"a u-net of block {block} adds {before} pixels to the field undilated, {after} dilated")
-    before, after = (_image_field(LARGEST, stride)[1] for stride in (32, OUTPUT_STRIDE))
-    words.append(f"{LARGEST} sees up to {before} pixels at output stride 32, {after} at {OUTPUT_STRIDE}")
-    return found(*ratios, Fraction(after, before), because="; ".join(words))
+    for block, dilation in enumerate(spec.dilations):
+        if dilation > 1:
+            depth = spec.depth[block]
+            before = _jump(undilated, block) * _reach(depth, 1, "multigrid")
+            after = _jump(spec, block) * _reach(depth, dilation, spec.downsampling)
+            ratios.append(Fraction(after, before))
+            words.append(f"a u-net of block {block + 1} adds {before} pixels to the field undilated, {after} dilated")
+    before, after = (fov(plan(one, SEGMENTATION_SIZE)).network.image.most for one in (undilated, spec))
+    words.append(f"the network sees up to {before} pixels undilated, {after} at output stride {spec.output_stride}")
+    return (Reading((*ratios, Fraction(after, before)), "; ".join(words)),)
+
+
+def _reach(depth: int, dilation: int, downsampling: Downsampling) -> int:
+    """What a u-net alone adds to the field of most positions, on its own grid; 0 where they see nothing through it."""
+    return max(module_fields(depth, dilation, downsampling)["expand.conv"].usual - 1, 0)
+
+
+def _jump(spec: SUNetSpec, block: int) -> int:
+    """Pixels of the image per pixel of a block's map."""
+    pools: int = sum(each.pool for each in spec.blocks[: block + 1])
+    return STEM_STRIDES[spec.stem] << pools
 
 
 def _distances() -> Computed:
@@ -118,6 +158,7 @@ CLAIMS = (
         reads("by a factor of two", 2),
         "exact",
         _halved,
+        unit="times the field",
     ),
     Claim(
         "field-restored",
@@ -126,6 +167,7 @@ CLAIMS = (
         reads("restored", 1),
         "about",
         _restored,
+        unit="times the field, least and most of each network",
     ),
     Claim(
         "field-constant",
@@ -134,6 +176,7 @@ CLAIMS = (
         reads("constant", 1),
         "exact",
         _constant,
+        unit="times the field: a u-net of block 3, of block 4, the network",
     ),
     Claim(
         "distances-preserved",
@@ -142,6 +185,7 @@ CLAIMS = (
         reads("preserving the distance scale", 1),
         "exact",
         _distances,
+        unit="times the distance",
     ),
     Claim(
         "degrid-smooths",
@@ -150,6 +194,7 @@ CLAIMS = (
         reads("smooth out", 1),
         "exact",
         _smoothed,
+        unit="(share of the field)",
     ),
     Claim(
         "gridding",
@@ -158,6 +203,7 @@ CLAIMS = (
         reads("gridding artifacts", 1),
         "more than",
         _gridded,
+        unit="interleaved grids",
     ),
     Claim(
         "no-context-modules",

@@ -118,6 +118,7 @@ CLAIMS = (
         printed("512 × 512"),
         "exact",
         _resized,
+        unit="pixels along a side",
     ),
     Claim(
         "figure2-strides",
@@ -126,14 +127,16 @@ CLAIMS = (
         printed("2", "4", "8", "8", "8", "8"),
         "exact",
         _strides,
+        unit="pixels of the image per pixel of the map",
     ),
     Claim(
         "figure2-dilations",
         PLACE,
-        "dilations of the six levels at output stride 8",
+        "dilations of the stem, of blocks 1 to 4 and of two de-gridding filters at output stride 8",
         printed("1", "1", "1", "2", "4", "2", "1"),
         "exact",
         _dilations,
+        unit="(dilation of each)",
     ),
     Claim(
         "figure2-inset",
@@ -142,6 +145,7 @@ CLAIMS = (
         printed("1", "2", "4", "4", "8", "8", "4", "4", "2", "1"),
         "exact",
         _inset,
+        unit="(dilation of each convolution)",
     ),
     Claim(
         "map-at-512",
@@ -150,6 +154,7 @@ CLAIMS = (
         printed("16 × 16"),
         "exact",
         _map_at_512,
+        unit="pixels along a side",
     ),
     Claim(
         "output-stride-32",
@@ -158,6 +163,7 @@ CLAIMS = (
         printed("32"),
         "exact",
         _stride_of_the_network,
+        unit="pixels of the image per pixel of the map",
     ),
     Claim(
         "pools-dropped",
@@ -166,6 +172,7 @@ CLAIMS = (
         printed("3", "4"),
         "exact",
         _pools_dropped,
+        unit="(numbers of the blocks)",
     ),
     Claim(
         "block-dilations",
@@ -174,6 +181,7 @@ CLAIMS = (
         printed("2", "4"),
         "exact",
         _block_dilations,
+        unit="(dilation of each)",
     ),
     Claim(
         "stride-1-inside",
@@ -182,6 +190,7 @@ CLAIMS = (
         printed("1"),
         "exact",
         _strides_inside,
+        unit="pixel(s) of stride",
     ),
     Claim(
         "unet-plus-twice",
@@ -190,6 +199,7 @@ CLAIMS = (
         reads("twice", 2),
         "exact",
         _twice,
+        unit="times the dilation",
     ),
     Claim(
         "last-dilation",
@@ -198,6 +208,7 @@ CLAIMS = (
         printed("4"),
         "exact",
         _last_dilation,
+        unit="(its dilation)",
     ),
     Claim(
         "degrid-filters",
@@ -206,6 +217,7 @@ CLAIMS = (
         reads("two", 2),
         "exact",
         _degrid_filters,
+        unit="filters",
     ),
     Claim(
         "degrid-maps",
@@ -214,6 +226,7 @@ CLAIMS = (
         printed("3 × 3", "512", "3 × 3", "512"),
         "exact",
         _degrid_maps,
+        unit="(kernel, maps of each)",
     ),
     Claim(
         "no-additions",
@@ -222,5 +235,6 @@ CLAIMS = (
         reads("does not require any additional", 0),
         "exact",
         _added_params,
+        unit="parameters added",
     ),
 )

@@ -1,11 +1,13 @@
 """Claims of the introduction and of §3's opening."""
 
+from collections.abc import Mapping
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 from sunetlab.analysis.memory import memory
-from sunetlab.paper import others, pspnet
-from sunetlab.paper.claim import Claim, Computed, Place, Reading, found, number, printed, reads
+from sunetlab.paper import aspp, others, pspnet
+from sunetlab.paper.claim import Claim, Computed, Place, Reading, Search, found, number, printed, reads
 from sunetlab.paper.networks import SUNETS, counted, figure1_module, main_convolutions, segmenting, spec_of
 from sunetlab.paper.tables import COUNTERPARTS, PSPNET_PARAMS, TABLE3, torchvision_name
 
@@ -36,25 +38,36 @@ def _cost_of_resolution() -> Computed:
 
 
 def _pspnet_added() -> Computed:
-    resnet, head = others.network("resnet101"), pspnet.head_params()
-    body = resnet.params - resnet.params_classifier
-    return Computed(
-        (
-            Reading((head,), f"pyramid pooling, a 3×3 to {pspnet.MAPS} maps, {pspnet.CLASSES} classes"),
-            Reading(
-                (number(PSPNET_PARAMS) - body,),
-                f"{PSPNET_PARAMS} less {body:,}",
-                "what the PSPNet of §6.2.2 has more than ResNet-101 without its classifier",
-            ),
-        )
-    )
+    def readings(words: Mapping[str, Any]) -> tuple[Reading]:
+        head = pspnet.HEAD._replace(**words)
+        because = f"pyramid pooling, a {head.kernel}×{head.kernel} to {head.maps} maps, {head.classes} classes"
+        return (Reading((pspnet.head_params(head),), because),)
+
+    return Computed(readings({}), search=Search((pspnet.changes,), readings))
 
 
 def _aspp_added() -> Computed:
-    ways = {"head": "", "aspp": "without the convolutions after ASPP", "dilated": "the dilated branches of ASPP alone"}
-    because = "torchvision's DeepLabv3 on ResNet-101, 21 classes"
+    def readings(words: Mapping[str, Any]) -> tuple[Reading, ...]:
+        ways = {
+            "": aspp.ON_RESNET._replace(**words),
+            "its form for VGG-16, with fc6 and fc7": aspp.ON_VGG,
+            "that form on the maps of ResNet-101": aspp.ON_VGG._replace(width=aspp.ON_RESNET.width),
+        }
+        because = "the design of the work cited: {branches} branches, each a {kernel}×{kernel}, {classes} classes"
+        return tuple(
+            Reading((aspp.aspp_params(one),), because.format(**one._asdict()), way) for way, one in ways.items()
+        )
+
+    another = "another design than the one cited: DeepLabv3's"
+    ways = {
+        "head": f"{another} head, of Chen et al. (2017)",
+        "aspp": f"{another} ASPP without what follows it",
+        "dilated": f"{another} three dilated branches alone",
+    }
     params = others.aspp_params()
-    return Computed(tuple(Reading((params[part],), because, way) for part, way in ways.items()))
+    because = "torchvision's DeepLabv3 on ResNet-101, 21 classes"
+    later = tuple(Reading((params[part],), because, way) for part, way in ways.items())
+    return Computed((*readings({}), *later), search=Search((aspp.changes,), readings))
 
 
 def _cascade_added() -> Computed:
@@ -126,6 +139,7 @@ CLAIMS = (
         reads("small number of parameters", 1),
         "less than",
         _few_params,
+        unit="of PSPNet's parameters",
     ),
     Claim(
         "cost-of-resolution",
@@ -134,6 +148,7 @@ CLAIMS = (
         reads("computationally expensive and memory exhaustive", 1),
         "more than",
         _cost_of_resolution,
+        unit="times as much",
     ),
     Claim(
         "resnet101-params-intro",
@@ -143,6 +158,7 @@ CLAIMS = (
         "rounded",
         resnet101_params,
         same_as=("table2-params-resnet-101", "resnet101-params-ablation"),
+        unit="parameters",
     ),
     Claim(
         "pspnet-added",
@@ -151,6 +167,7 @@ CLAIMS = (
         printed("22M"),
         "rounded",
         _pspnet_added,
+        unit="parameters",
     ),
     Claim(
         "aspp-added",
@@ -159,6 +176,7 @@ CLAIMS = (
         printed("14.5M"),
         "rounded",
         _aspp_added,
+        unit="parameters",
     ),
     Claim(
         "cascade-added",
@@ -167,6 +185,7 @@ CLAIMS = (
         printed("40M"),
         "rounded",
         _cascade_added,
+        unit="parameters",
     ),
     Claim(
         "fewer-maps",
@@ -175,6 +194,7 @@ CLAIMS = (
         reads("fewer", 1),
         "less than",
         _maps_per_convolution,
+        unit="of the maps per convolution of ResNet-18, -50 and -101",
     ),
     Claim(
         "margin-64-intro",
@@ -184,6 +204,7 @@ CLAIMS = (
         "rounded",
         lambda: margin("SUNet-64"),
         same_as=("margin-64",),
+        unit="points of mIoU",
     ),
     Claim(
         "times-fewer",
@@ -192,6 +213,7 @@ CLAIMS = (
         printed("7×"),
         "rounded",
         _times_fewer,
+        unit="times",
     ),
     Claim(
         "even-capacity",
@@ -200,6 +222,7 @@ CLAIMS = (
         reads("evenly", 1),
         "exact",
         _capacity,
+        unit="times the decoder's",
     ),
     Claim(
         "densenet-memory",
@@ -208,6 +231,7 @@ CLAIMS = (
         reads("memory intensive", 1),
         "more than",
         _densenet_memory,
+        unit="times the bytes",
     ),
     Claim(
         "shrinking-maps",
@@ -216,5 +240,6 @@ CLAIMS = (
         reads("progressively", 1),
         "more than",
         _shrinking,
+        unit="times the next block's side",
     ),
 )

@@ -41,7 +41,7 @@ def judge(claim: Claim, computed: Computed | None, claims: Mapping[str, Claim]) 
     if computed is None:
         return Finding(claim, "needs training", None, f"study {claim.study}")
     plain, *others = computed.readings
-    way = _fits(claim, plain)
+    way = fits(claim, plain)
     if way is not None:
         return Finding(claim, "holds when read as" if way else "holds", plain, way)
     apart = difference(claim, plain)
@@ -50,7 +50,7 @@ def judge(claim: Claim, computed: Computed | None, claims: Mapping[str, Claim]) 
         said = "; ".join(f"{rival.id} ({rival.place}) says {figures(rival)}" for rival in rivals)
         return Finding(claim, "contradicts", plain, f"{said}; {apart}")
     for reading in others:
-        way = _fits(claim, reading)
+        way = fits(claim, reading)
         if way is not None:
             return Finding(claim, "holds when read as", reading, f"{way} (else {apart})")
     tried = (f"nor as {reading.way}: {', '.join(map(shown, reading.values))}" for reading in others)
@@ -60,6 +60,11 @@ def judge(claim: Claim, computed: Computed | None, claims: Mapping[str, Claim]) 
 def figures(claim: Claim) -> str:
     """A claim's figures, as printed."""
     return ", ".join(figure.text for figure in claim.figures)
+
+
+def with_unit(claim: Claim, values: str) -> str:
+    """Computed values, as they are shown, with what they count."""
+    return f"{values} {claim.unit.replace('(s)', '' if values == '1' else 's')}".rstrip()
 
 
 def shown(value: Number) -> str:
@@ -78,7 +83,10 @@ def difference(claim: Claim, reading: Reading) -> str:
             parts.setdefault(figure.text, []).append(_apart(figure, value))
     several = len(claim.figures) > 1
     texts = [f"{text}: {', '.join(values)}" if several else ", ".join(values) for text, values in parts.items()]
-    word = f", against {shown(claim.figures[0].value)}" if claim.figures and not claim.figures[0].step else ""
+    word = ""
+    if claim.figures and not claim.figures[0].step:
+        texts = [with_unit(claim, text) for text in texts]
+        word = f", against {shown(claim.figures[0].value)}"
     return "; ".join(texts) + word + (f", as {reading.way}" if reading.way else "")
 
 
@@ -90,7 +98,7 @@ def _apart(figure: Figure, value: Number) -> str:
     return f"{shown(value)} is {shown(abs(more))} {'more' if more > 0 else 'less'}{share}"
 
 
-def _fits(claim: Claim, reading: Reading) -> str | None:
+def fits(claim: Claim, reading: Reading) -> str | None:
     """How a claim must be read for a reading to satisfy it; "" for as it stands, None where nothing helps."""
     ways = [COMPARISONS[claim.compare](figure, value) for figure, value in _pairs(claim, reading)]
     if None in ways:

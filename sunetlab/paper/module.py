@@ -98,6 +98,7 @@ CLAIMS = (
         printed("10"),
         "exact",
         _count,
+        unit="convolutions",
     ),
     Claim(
         "module-preactivated",
@@ -106,6 +107,7 @@ CLAIMS = (
         printed("10"),
         "exact",
         _preactivated,
+        unit="convolutions",
     ),
     Claim(
         "kernels-3x3",
@@ -114,6 +116,7 @@ CLAIMS = (
         printed("3 × 3"),
         "exact",
         _kernels,
+        unit="pixels along a side of each kernel",
     ),
     Claim(
         "conv-after-sampling",
@@ -122,6 +125,7 @@ CLAIMS = (
         reads("each", 4),
         "exact",
         _followed,
+        unit="convolutions",
     ),
     Claim(
         "size-kept",
@@ -130,6 +134,7 @@ CLAIMS = (
         reads("retaining the original size", 0),
         "exact",
         _size_kept,
+        unit="sizes changed",
     ),
     Claim(
         "pooling-replaced",
@@ -138,6 +143,7 @@ CLAIMS = (
         reads("replaced with strided convolution", 0),
         "exact",
         _pools_elsewhere,
+        unit="pool(s) left",
     ),
     Claim(
         "figure1-same-maps",
@@ -146,6 +152,7 @@ CLAIMS = (
         reads("same", 1),
         "exact",
         _same_maps,
+        unit="different number(s) of maps",
     ),
     Claim(
         "figure1-fields",
@@ -154,6 +161,7 @@ CLAIMS = (
         printed("1", "3", "7", "11", "19"),
         "exact",
         _fields,
+        unit="pixels of the grid",
     ),
     Claim(
         "figure1-sizes",
@@ -162,6 +170,7 @@ CLAIMS = (
         printed("64²", "32²", "32²", "16²", "16²", "32²", "32²", "64²", "64²", "64²"),
         "exact",
         _sizes,
+        unit="pixels along a side",
     ),
     Claim(
         "figure1-d1-input",
@@ -170,6 +179,7 @@ CLAIMS = (
         printed("2N"),
         "exact",
         _maps_into_d1,
+        unit="times N maps",
     ),
     Claim(
         "skip-around-each",
@@ -178,5 +188,6 @@ CLAIMS = (
         reads("each", 1),
         "exact",
         _skips,
+        unit="skip(s) per u-net",
     ),
 )

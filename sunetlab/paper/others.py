@@ -40,6 +40,7 @@ class Network(NamedTuple):
         params_bn: those of batch normalisation.
         params_classifier: those of the last layer.
         convs: convolutions on the main path (not on a residual block's shortcut), in order.
+        shortcuts: how many there are on shortcuts.
         saved_bytes: what one image's forward pass keeps for the backward pass, in float32: all but its own
             parameters and statistics.
     """
@@ -48,6 +49,7 @@ class Network(NamedTuple):
     params_bn: int
     params_classifier: int
     convs: tuple[Convolution, ...]
+    shortcuts: int
     saved_bytes: int
 
     @property
@@ -75,11 +77,13 @@ def network(name: str) -> Network:
     norms = [path for path, module in model.named_modules() if isinstance(module, nn.BatchNorm2d)]
     classifier = [path for path, module in model.named_modules() if isinstance(module, nn.Linear)]
     convs, saved = watched(model, SIZE)
+    main = tuple(conv for conv in convs if "downsample" not in conv.name)
     return Network(
         params=params[""],
         params_bn=sum(params[path] for path in norms),
         params_classifier=sum(params[path] for path in classifier),
-        convs=tuple(conv for conv in convs if "downsample" not in conv.name),
+        convs=main,
+        shortcuts=len(convs) - len(main),
         saved_bytes=saved,
     )
 

@@ -5,22 +5,48 @@ the maps; all are resized and joined to the ResNet's own, and a 3×3 takes them 
 bias.
 """
 
-WIDTH = 2048  # maps of the ResNet
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sunetlab.paper.claim import Change
+from sunetlab.paper.reconcile import CLASSES, one_word
+
 BINS = (1, 2, 3, 6)
-MAPS = 512  # of each 1×1, and of the 3×3
-CLASSES = 21
-
-_POOLED = WIDTH * MAPS
-_JOINED = 9 * (WIDTH + len(BINS) * MAPS) * MAPS
-_CLASSIFIER = MAPS * CLASSES
 
 
-def head_params() -> int:
-    """Parameters of the head."""
-    norms = 2 * MAPS * (len(BINS) + 1)
-    return len(BINS) * _POOLED + _JOINED + norms + _CLASSIFIER + CLASSES
+class Head(NamedTuple):
+    """A head: how many squares the map is pooled to, the maps of each 1×1, the last convolution, and the classes."""
+
+    width: int = 2048  # maps of the ResNet
+    pooled_maps: int = 2048 // len(BINS)
+    pools: int = len(BINS)
+    kernel: int = 3
+    maps: int = 512
+    classes: int = 21
+
+    @property
+    def joined_params(self) -> int:
+        """Weights of the convolution that takes the ResNet's maps and all pooled ones."""
+        return self.kernel**2 * (self.width + self.pools * self.pooled_maps) * self.maps
+
+
+HEAD = Head()
+
+
+def head_params(head: Head = HEAD) -> int:
+    """Parameters of a head."""
+    pooled = head.pools * (head.width * head.pooled_maps + 2 * head.pooled_maps)
+    return pooled + head.joined_params + 2 * head.maps + (head.maps + 1) * head.classes
 
 
 def head_macs(side: int) -> int:
     """MACs of the head on a map of `side` pixels along a side."""
-    return sum(bins**2 for bins in BINS) * _POOLED + (_JOINED + _CLASSIFIER) * side**2
+    pooled = sum(bins**2 for bins in BINS) * HEAD.width * HEAD.pooled_maps
+    return pooled + (HEAD.joined_params + HEAD.maps * HEAD.classes) * side**2
+
+
+def changes() -> Iterator[Change]:
+    """Heads that differ in one word."""
+    maps = range(32, 1025, 32)
+    values = {"pooled_maps": maps, "pools": range(1, 9), "kernel": (1, 3, 5, 7), "maps": maps, "classes": CLASSES}
+    yield from one_word(HEAD, values)

@@ -1,18 +1,20 @@
 """The search for what would bring a figure and a network together: one word of the design, another way to count.
 
 The words of a design are changed one at a time, over the values that a designer would write, and every way of
-counting is tried beside each. What does with less of the same is dropped for it; the smallest change comes first.
+counting or reading is tried beside each. What does with less of the same is dropped for it; the smallest change comes
+first.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import product
 from typing import Any, NamedTuple
 
 from sunetlab.analysis.report import Report, analyze
 from sunetlab.errors import InputError
-from sunetlab.paper.claim import Figure, Quantity
+from sunetlab.paper.claim import Change, Claim, Figure, Number, Quantity, Reading, Search
 from sunetlab.paper.counts import COUNTS
+from sunetlab.paper.judge import fits
 from sunetlab.spec import SUNetSpec
 
 
@@ -23,30 +25,34 @@ class Target(NamedTuple):
     quantity: Quantity
 
 
-class Change(NamedTuple):
-    """Words of a spec with their new values, said in words; its size is relative to the value before."""
-
-    words: str
-    size: float
-    design: dict[str, Any]
-
-
 class Remedy(NamedTuple):
     """What reconciles.
 
     Attributes:
-        words: the change of the design, and how targets are counted where not as usual.
+        words: the change of the design, and how targets are counted or read where not as usual.
         size: of the word's change, relative to its value, plus `UNUSUAL` for every figure not counted as usual.
-        design: words of a spec with their new values; empty where only the counting changes.
-        counting: figures that are not counted as usual, each with the way.
-        values: what each target then counts.
+        design: words of a design with their new values; empty where only the counting changes.
+        counting: figures that are not counted as usual, each with the way; or the way that a claim is read.
+        values: what each target then counts, or what is then computed.
     """
 
     words: str
     size: float
     design: dict[str, Any]
     counting: frozenset[str]
-    values: tuple[int, ...]
+    values: tuple[Number, ...]
+
+
+class Sought(NamedTuple):
+    """What a search found.
+
+    Attributes:
+        remedies: everything that reconciles and could not do with less, the smallest change first.
+        tried: designs that were tried; of a claim's own search, those that alter what is computed.
+    """
+
+    remedies: tuple[Remedy, ...]
+    tried: int
 
 
 NOTHING = Change("", 0.0, {})
@@ -55,20 +61,76 @@ LEAST_GRID = 8  # maps; nobody writes finer widths
 UNUSUAL = 0.1  # what counting one figure otherwise than as usual weighs, beside a word changed by so much
 
 
-def reconcile(targets: Sequence[Target]) -> tuple[Remedy, ...]:
-    """Everything that brings all targets to their figures and could not do with less, the smallest change first.
+def reconcile(targets: Sequence[Target]) -> Sought:
+    """What brings all targets to their figures.
 
     Widths are tried in multiples of N, as Table 1 has them; in finer ones only where those do not help. A change of
     the design is made to the networks of all targets; the way to count is each target's own.
     """
     spec = targets[0].quantity.spec
-    grid = spec.n
-    while True:
-        found = [remedy for change in (NOTHING, *changes(spec, grid)) for remedy in _remedies(change, targets)]
-        if found or grid <= LEAST_GRID:
-            needed = (remedy for remedy in found if not any(_does_with_less(other, remedy) for other in found))
-            return tuple(sorted(needed, key=lambda remedy: remedy.size))
-        grid = max(grid // 2, LEAST_GRID)
+    tried: set[SUNetSpec] = set()
+    found: list[Remedy] = []
+    for grid in grids(spec):
+        for change in (NOTHING, *changes(spec, grid)):
+            changed = _changed(spec, change.design)
+            if changed is not None:
+                tried.add(changed)
+                found += _remedies(change, targets)
+        if found:
+            break
+    return Sought(_needed(found), len(tried - {spec}))
+
+
+def seek(claim: Claim, search: Search) -> Sought:
+    """A change of one word of a design for which a claim holds as it stands, or as it may be read."""
+    before = {reading.way: reading.values for reading in search.readings({})}
+    tried: set[str] = set()
+    found: list[Remedy] = []
+    for list_changes in search.changes:
+        for change in list_changes():
+            try:
+                readings = search.readings(change.design)
+            except InputError:  # there is no such design
+                continue
+            if {reading.way: reading.values for reading in readings} != before:
+                tried.add(repr(change.design))
+                found += _holding(claim, change, readings)
+        if found:
+            break
+    return Sought(_needed(found), len(tried))
+
+
+def _holding(claim: Claim, change: Change, readings: Sequence[Reading]) -> Iterator[Remedy]:
+    """The first reading for which a claim holds once its design is changed."""
+    for unusual, reading in enumerate(readings):
+        if fits(claim, reading) is not None:
+            read = f"read as {reading.way}" if unusual else ""
+            words = "; ".join(filter(None, (change.words, read)))
+            size = change.size + UNUSUAL * bool(unusual)
+            yield Remedy(words, size, change.design, frozenset({read} - {""}), reading.values)
+            return
+
+
+def grids(spec: SUNetSpec) -> list[int]:
+    """Multiples of maps in which widths are tried: N, then finer and finer."""
+    finer = [spec.n]
+    while finer[-1] > LEAST_GRID:
+        finer.append(max(finer[-1] // 2, LEAST_GRID))
+    return finer
+
+
+def _needed(found: Sequence[Remedy]) -> tuple[Remedy, ...]:
+    """Those that could not do with less, the smallest change first."""
+    needed = (remedy for remedy in found if not any(_does_with_less(other, remedy) for other in found))
+    return tuple(sorted(needed, key=lambda remedy: remedy.size))
+
+
+def _changed(spec: SUNetSpec, design: Mapping[str, Any]) -> SUNetSpec | None:
+    """A network with some words changed, or None where there is no such network."""
+    try:
+        return spec.replace(**design)
+    except InputError:
+        return None
 
 
 def _does_with_less(one: Remedy, other: Remedy) -> bool:
@@ -127,6 +189,10 @@ def changes(spec: SUNetSpec, grid: int) -> Iterator[Change]:
             if value != before:
                 words = f"{word} {value} for {before}"
                 yield from _kept_or_following(spec, words, abs(value / before - 1), word, value)
+    if max(spec.dilations) > 1:
+        yield from _per_block(spec, "dilations", "dilation", lambda _: (1, 2, 4, 8))
+        if spec.downsampling != "strided":
+            yield Change("strides in dilated blocks for multigrid", 1.0, {"downsampling": "strided"})
     for word, other in {"connectivity": "dense", "stem": "small", "degrid": True}.items():
         if getattr(spec, word) != other:
             yield Change(f"{word} {other}".replace("True", "on"), 1.0, {word: other})
@@ -160,3 +226,12 @@ def _kept_or_following(spec: SUNetSpec, words: str, size: float, word: str, valu
         return
     yield Change(f"{words}, widths kept", size, {word: value, "widths": spec.widths})
     yield Change(f"{words}, widths by their rule", size, {word: value, "widths": "auto"})
+
+
+def one_word(design: NamedTuple, values: Mapping[str, Iterable[int]]) -> Iterator[Change]:
+    """Designs that differ in one word: for each word that is varied the values to try."""
+    for word, several in values.items():
+        before: int = getattr(design, word)
+        for value in several:
+            if value != before:
+                yield Change(f"{word} {value} for {before}".replace("_", " "), abs(value / before - 1), {word: value})

@@ -1,12 +1,15 @@
 """Claims of Table 1: sizes, maps, layers and parameters of the networks for classification."""
 
+from fractions import Fraction
 from functools import partial
 
 from sunetlab import rules
-from sunetlab.paper.claim import Claim, Computed, Place, Quantity, Reading, found, printed
+from sunetlab.paper.claim import Claim, Computed, Place, Quantity, Reading, Search, found, printed, reads
 from sunetlab.paper.networks import LARGEST, SUNETS, counted, main_convolutions, spec_of
+from sunetlab.paper.reconcile import changes, grids
 from sunetlab.paper.released import RELEASED
 from sunetlab.paper.tables import slug
+from sunetlab.spec import SUNetSpec
 
 PLACE = Place("4", 5, "Table 1")
 WIDTHS = {  # as printed, block by block
@@ -31,8 +34,12 @@ def params(name: str) -> Computed:
 def layers(name: str) -> Computed:
     """Layers of the network that Table 1 describes."""
     spec = spec_of(name)
-    because = "convolutions on the main path, and the classifier"
-    return Computed((Reading((counted(spec).depth,), because),), Quantity(spec, "layers"))
+    report = counted(spec)
+    skips = [layer.part for layer in report.layers if layer.skip]
+    stem = skips.count("stem")
+    because = f"with its {len(skips)} convolutions on skips, {stem} of them in the stem, {report.depth + len(skips)}"
+    way = "convolutions on the main path and the classifier, without 1×1s on skips and without the stem's shortcut"
+    return Computed((Reading((report.depth,), because, way),), Quantity(spec, "layers"))
 
 
 def _widths(name: str) -> Computed:
@@ -40,23 +47,35 @@ def _widths(name: str) -> Computed:
 
 
 def _words_of_widths(name: str) -> Computed:
-    spec, stem = spec_of(name), spec_of(name).stem_width
+    spec = spec_of(name)
+    finer = tuple(partial(changes, spec, grid) for grid in grids(spec))
+    search = Search(finer, lambda words: _maps_over_widths(spec.replace(**words)))
+    return Computed(_maps_over_widths(spec), search=search)
+
+
+def _maps_over_widths(spec: SUNetSpec) -> tuple[Reading, ...]:
+    """What u-nets have made by the end of each block, over the block's width."""
     so_far = [sum(spec.stacks[: block + 1]) for block in range(len(spec.stacks))]
-    because = f"N = {spec.n} maps from each of {', '.join(map(str, so_far))} u-nets so far"
-    return Computed(
-        (
-            Reading(tuple(spec.n * modules for modules in so_far), because),
-            Reading(
-                tuple(stem + spec.n * modules for modules in so_far),
-                f"{because}, and the stem's {stem}",
-                "counting the stem's maps too",
-            ),
-            Reading(
-                rules.widths_by_rule(spec.n, spec.stacks),
-                f"{because}, and the stem's, to an even multiple of N",
-                "to an even multiple of N",
-            ),
+    each = f"N = {spec.n} maps from each of {', '.join(map(str, so_far))} u-nets so far"
+    ways = {
+        "": (each, [spec.n * modules for modules in so_far]),
+        "counting the stem's maps too": (
+            f"{each}, and the stem's {spec.stem_width}",
+            [spec.stem_width + spec.n * modules for modules in so_far],
+        ),
+        "with the stem's maps, to an even multiple of N": (
+            f"{each}, and the stem's, to an even multiple of N",
+            rules.widths_by_rule(spec.n, spec.stacks),
+        ),
+    }
+    widths = f"over the widths {', '.join(map(str, spec.widths))}"
+    return tuple(
+        Reading(
+            tuple(Fraction(many, width) for many, width in zip(maps, spec.widths, strict=True)),
+            f"{because}: {', '.join(map(str, maps))}; {widths}",
+            way,
         )
+        for way, (because, maps) in ways.items()
     )
 
 
@@ -106,6 +125,7 @@ CLAIMS = (
         printed("112 × 112", "56 × 56", "56 × 56", "28 × 28", "28 × 28", "14 × 14", "14 × 14", "7 × 7", "7×7", "1×1"),
         "exact",
         _sides,
+        unit="pixels along a side",
     ),
     Claim(
         "table1-stem",
@@ -114,6 +134,7 @@ CLAIMS = (
         printed("7 × 7", "64", "2", "3 × 3", "128", "2", "3 × 3", "128", "1"),
         "exact",
         _stem,
+        unit="(kernel, maps, stride of each)",
     ),
     Claim(
         "table1-transitions",
@@ -122,6 +143,7 @@ CLAIMS = (
         printed("2 × 2", "2"),
         "exact",
         _transitions,
+        unit="pixels (window, stride)",
     ),
     Claim(
         "table1-classification",
@@ -130,6 +152,7 @@ CLAIMS = (
         printed("7 × 7", "1000"),
         "exact",
         _classification,
+        unit="(pixels along a side, classes)",
     ),
     Claim(
         "table1-n",
@@ -138,6 +161,7 @@ CLAIMS = (
         printed("64", "128", "128"),
         "exact",
         _maps_within,
+        unit="maps",
     ),
     *(
         Claim(
@@ -147,6 +171,7 @@ CLAIMS = (
             printed(*stacks),
             "exact",
             partial(_stacks, name),
+            unit="u-nets",
         )
         for name, stacks in STACKS.items()
     ),
@@ -158,6 +183,7 @@ CLAIMS = (
             printed(*widths),
             "exact",
             partial(_widths, name),
+            unit="maps",
         )
         for name, widths in WIDTHS.items()
     ),
@@ -165,12 +191,13 @@ CLAIMS = (
         Claim(
             f"widths-in-words-{slug(name)}",
             Place("4", 5),
-            f"the widths of {name} are about all the maps that its u-nets have made so far",
-            printed(*widths),
+            f"the widths of {name} are about the maps of all its u-nets so far (N from each, over the width)",
+            reads("approximately equates", 1),
             "about",
             partial(_words_of_widths, name),
+            unit="of the width, block by block",
         )
-        for name, widths in WIDTHS.items()
+        for name in SUNETS
     ),
     *(
         Claim(
@@ -181,6 +208,7 @@ CLAIMS = (
             "exact",
             partial(layers, name),
             same_as=(f"table2-layers-{slug(name)}",),
+            unit="layers",
         )
         for name in SUNETS
     ),
@@ -194,6 +222,7 @@ CLAIMS = (
             partial(params, name),
             same_as=(f"table2-params-{slug(name)}",),
             together=TOGETHER.get(name, ()),
+            unit="parameters",
         )
         for name in SUNETS
     ),

@@ -28,7 +28,10 @@ def _rival_params(name: str) -> Computed:
 
 def _rival_layers(name: str) -> Computed:
     rival = others.network(torchvision_name(name))
-    return found(rival.layers, because="convolutions on the main path, and the classifier")
+    all_of_them = rival.layers + rival.shortcuts
+    because = f"{len(rival.convs)} convolutions on the main path, {rival.shortcuts} on shortcuts, and the classifier"
+    way = "convolutions on the main path and the classifier, without those on shortcuts"
+    return Computed((Reading((all_of_them,), because), Reading((rival.layers,), because, way)))
 
 
 def _rival_errors(name: str) -> Computed:
@@ -54,6 +57,7 @@ CLAIMS = (
         printed("22.35"),
         "about",
         _best_errors,
+        unit="% top-1 error",
     ),
     *(
         Claim(
@@ -64,6 +68,7 @@ CLAIMS = (
             "rounded",
             partial(_rival_params, name),
             same_as=("resnet101-params-intro", "resnet101-params-ablation") if name == "ResNet-101" else (),
+            unit="parameters",
         )
         for name in RIVALS
     ),
@@ -75,6 +80,7 @@ CLAIMS = (
             printed(TABLE2[name].layers),
             "exact",
             partial(_rival_layers, name),
+            unit="layers",
         )
         for name in RIVALS
     ),
@@ -86,6 +92,8 @@ CLAIMS = (
             printed(TABLE2[name].top1, TABLE2[name].top5),
             "rounded",
             partial(_rival_errors, name),
+            measured="errors",
+            unit="% top-1, top-5 error",
         )
         for name in RIVALS
     ),
@@ -99,6 +107,7 @@ CLAIMS = (
             partial(params, name),
             same_as=(f"table1-params-{slug(name)}",),
             together=TOGETHER.get(name, ()),
+            unit="parameters",
         )
         for name in SUNETS
     ),
@@ -111,6 +120,7 @@ CLAIMS = (
             "exact",
             partial(layers, name),
             same_as=(f"table1-layers-{slug(name)}",),
+            unit="layers",
         )
         for name in SUNETS
     ),

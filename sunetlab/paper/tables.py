@@ -26,6 +26,7 @@ TABLE2 = {
 # The ResNet that each SUNet was chosen to match (§4, §6.1).
 COUNTERPARTS = {"SUNet-64": "ResNet-18", "SUNet-128": "ResNet-50", "SUNet-7-128": "ResNet-101"}
 
+PSPNET_ADDED = "22M"  # §1: to ResNet-101
 PSPNET_PARAMS, SUNET_PARAMS = "64.5M", "35.4M"  # §6.2.2: of the networks for segmentation
 
 # mIoU in percent on VOC 2012's validation images, output stride 16.
