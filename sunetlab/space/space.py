@@ -162,7 +162,7 @@ class _Builder:
             for level in self.levels[name]:
                 if level is not None and not isinstance(level, Product):
                     try:
-                        SUNetSpec.make(**{"widths": "rule", "stacks": (1,), name: level})
+                        SUNetSpec.make(**{"widths": (4,), "stacks": (1,), name: level})
                     except InputError as error:
                         where = "factors" if name in self.space.factors else "network"
                         raise InputError(f"{where}: {error}") from None
