@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import NamedTuple
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -17,18 +17,18 @@ from tests.specs import random_size, random_specs
 _SVG = "{http://www.w3.org/2000/svg}"
 
 # Advance widths of DejaVu Sans 2.37, the widest of the usual fonts, and of its bold, in thousandths of the size.
-_LETTERS = [*map(chr, range(32, 127)), *"×→↓↑–…≤"]
+_LETTERS = [*map(chr, range(32, 127)), *"×→↓↑–…≤←"]
 _REGULAR = """
 318 401 460 838 636 950 780 275 390 390 500 838 318 361 318 337 636 636 636 636 636 636 636 636 636 636 337 337
 838 838 838 531 1000 684 686 698 770 632 575 775 752 295 295 656 557 863 748 787 603 787 695 635 611 732 684 989
 685 611 685 390 337 390 838 500 500 613 635 550 635 615 352 635 634 278 278 579 278 974 634 612 635 635 411 521
-392 634 592 818 592 592 525 636 337 636 838 838 838 838 838 500 1000 838
+392 634 592 818 592 592 525 636 337 636 838 838 838 838 838 500 1000 838 838
 """
 _BOLD = """
 348 456 521 838 696 1002 872 306 457 457 523 838 380 415 380 365 696 696 696 696 696 696 696 696 696 696 400 400
 838 838 838 580 1000 774 762 734 830 683 683 821 837 372 372 775 637 995 837 850 733 850 770 720 682 812 774
 1103 771 724 725 457 365 457 838 500 500 675 716 593 716 678 435 716 712 343 343 665 343 1042 712 687 716 716
-493 595 478 712 652 924 645 652 582 712 365 712 838 838 838 838 838 500 1000 838
+493 595 478 712 652 924 645 652 582 712 365 712 838 838 838 838 838 500 1000 838 838
 """
 ADVANCES = {
     bold: dict(zip(_LETTERS, (int(width) / 1000 for width in table.split()), strict=True))
@@ -108,7 +108,7 @@ class Drawing:
         return [
             Wire(None, None, tuple(points(path.attrib["d"])), None)
             for path in self.root.iter(f"{_SVG}path")
-            if path.attrib["class"] == "rule"
+            if path.get("class") == "rule"
         ]
 
     @cached_property
@@ -183,6 +183,20 @@ def crosses(wire: Wire, place: Room) -> bool:
         and leg.bottom > place.top + 0.1
         for leg in legs
     )
+
+
+def well_laid_out(svg: str) -> Drawing:
+    """Nothing outside the page, no text out of its box, over another or under a line."""
+    drawing = Drawing(svg)
+    assert all(drawing.page.holds(each) for each in shapes(drawing.root))
+    for text in drawing.texts:
+        around = [rect for rect in drawing.rects if rect.holds(text.room.middle)]
+        assert around, text.words
+        assert all(rect.holds(text.room) for rect in around), text.words
+        assert not any(crosses(wire, text.room) for wire in (*drawing.wires, *drawing.rules)), text.words
+    for one, other in combinations(drawing.texts, 2):
+        assert not one.room.overlaps(other.room), (one.words, other.words)
+    return drawing
 
 
 def texts(drawing: Drawing, element: Element) -> list[str]:

@@ -12,22 +12,8 @@ from sunetlab.draw.letters import rows, shorten, text_width, wrap
 from sunetlab.draw.module import draw_module
 from sunetlab.draw.network import draw_network
 from sunetlab.draw.words import runs, short
-from tests.drawn import ADVANCES, ODD, Drawing, crosses, drawn_modules, shapes
+from tests.drawn import ADVANCES, ODD, drawn_modules, well_laid_out
 from tests.specs import random_size, random_specs
-
-
-def well_laid_out(svg: str) -> Drawing:
-    """Nothing outside the page, no text out of its box, over another or under a line."""
-    drawing = Drawing(svg)
-    assert all(drawing.page.holds(each) for each in shapes(drawing.root))
-    for text in drawing.texts:
-        around = [rect for rect in drawing.rects if rect.holds(text.room.middle)]
-        assert around, text.words
-        assert all(rect.holds(text.room) for rect in around), text.words
-        assert not any(crosses(wire, text.room) for wire in (*drawing.wires, *drawing.rules)), text.words
-    for one, other in combinations(drawing.texts, 2):
-        assert not one.room.overlaps(other.room), (one.words, other.words)
-    return drawing
 
 
 @settings(max_examples=40)

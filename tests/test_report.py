@@ -56,53 +56,6 @@ def place(mark: ElementTree.Element) -> tuple[float, float]:
     return float(x), float(y) + 7
 
 
-# Ticks and fronts.
-
-
-@given(st.floats(0, 100), st.floats(1e-3, 1e6), st.integers(5, 9))
-def test_ticks_are_few_round_and_inside(low: float, width: float, most: int) -> None:
-    high = low + width
-    ticks = charts.nice_ticks(low, high, most)
-    assert 2 <= len(ticks) <= most
-    assert all(low - 1e-6 * width <= tick <= high + 1e-6 * width for tick in ticks)
-    step = ticks[1] - ticks[0]
-    assert f"{step:.6e}"[0] in "125"
-    assert min(ticks[0] - low, high - ticks[-1]) > -1e-6 * width
-    assert max(ticks[0] - low, high - ticks[-1]) < step * (1 + 1e-6)  # no round number is left out at an end
-    assert all(math.isclose(tick / step, round(tick / step), abs_tol=1e-3) for tick in ticks)
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "ticks"),
-    [
-        (9e3, 1.1e6, [1e4, 1e5, 1e6]),
-        (9e3, 4e5, [1e4, 3e4, 1e5, 3e5]),
-        (1.4e6, 9e6, [2e6, 4e6, 6e6, 8e6]),
-        (1e6, 9e6, [1e6, 2e6, 5e6]),
-        (10, 1e12, [10.0**power for power in range(1, 13, 2)]),
-    ],
-)
-def test_ticks_of_a_logarithmic_axis(low: float, high: float, ticks: list[float]) -> None:
-    assert charts.log_ticks(low, high) == ticks
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(7, "7"), (980, "980"), (1000, "1k"), (10_000, "10k"), (17_386, "17.4k"), (999_999, "1M"), (2.5e9, "2.5G")],
-)
-def test_short_numbers(number: float, text: str) -> None:
-    assert charts.short(number) == text
-
-
-@given(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 6)), min_size=1, max_size=20))
-def test_front_is_what_nothing_dominates(points: list[tuple[float, float]]) -> None:
-    def is_beaten(point: tuple[float, float]) -> bool:
-        return any(o != point and o[0] <= point[0] and o[1] >= point[1] for o in points)
-
-    front = [points[index] for index in charts.pareto_front(points)]
-    assert front == sorted({point for point in points if not is_beaten(point)})
-
-
 # Drawings.
 
 

@@ -12,7 +12,7 @@ _EMS: dict[float, str] = {  # width in font sizes → the characters that take n
     0.6: "czF",
     0.64: "0123456789abdeghknopqsuvxyLPS?§{}$",
     0.7: "ABCEKRTVXYZ",
-    0.86: "DGHNOQUw+<=>~^×→↓↑≤−&#",
+    0.86: "DGHNOQUw+<=>~^×←→↓↑≤−&#",
     1.0: "mMW%@—…",
 }
 _WIDTHS = {letter: ems for ems, letters in _EMS.items() for letter in letters}

@@ -68,13 +68,11 @@ def flow(pieces: Sequence[Piece], gap: float, between: float, room: float) -> Pi
     return stack([row([pieces[index] for index in each], gap) for each in found], between)
 
 
-def sheet(name: str, description: str, content: Sequence[Piece]) -> str:
-    """A figure of pieces below one another."""
-    whole = stack(content, 2 * SPACE)
-    margin = svg.MARGIN
-    return svg.figure(
-        name, description, whole.width + 2 * margin, whole.height + 2 * margin, whole.paint(margin, margin)
-    )
+def sheet(name: str, description: str, content: Sequence[Piece], style: str = "") -> str:
+    """A figure of pieces below one another; `style` are rules of its own."""
+    whole, margin = stack(content, 2 * SPACE), svg.MARGIN
+    width, height = whole.width + 2 * margin, whole.height + 2 * margin
+    return svg.figure(name, description, width, height, whole.paint(margin, margin), style=style)
 
 
 def headed(name: str, lines: Sequence[str], room: float) -> Piece:

@@ -4,6 +4,7 @@ Colours are written out, not taken from variables: programs that turn SVG into P
 pass over the part for dark screens.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 SPACE = 8.0  # px; distances are multiples of it
@@ -59,6 +60,15 @@ def stylesheet() -> str:
     shapes = ".sunet .wire,.sunet .rule,.sunet .sign{fill:none}.sunet .wire,.sunet .sign{stroke-width:1.4}"
     text = f".sunet text{{font-family:{_FONT}}}"
     return f"{text}{faces}{shapes}{_colours(dark=False)}@media (prefers-color-scheme:dark){{{_colours(dark=True)}}}"
+
+
+def themed(rules: Sequence[tuple[str, str, Ink]]) -> str:
+    """Further rules of one figure, each a class, a property and its colour."""
+
+    def of(dark: bool) -> str:
+        return "".join(f".sunet .{name}{{{key}:{ink.dark if dark else ink.light}}}" for name, key, ink in rules)
+
+    return f"{of(dark=False)}@media (prefers-color-scheme:dark){{{of(dark=True)}}}"
 
 
 def _colours(dark: bool) -> str:

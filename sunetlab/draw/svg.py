@@ -149,10 +149,13 @@ def joint(place: Rect, kind: str) -> str:
     return circle + path("".join(bars), "sign")
 
 
-def figure(name: str, description: str, width: float, height: float, *content: str) -> str:
-    """A standalone SVG of `width` by `height`, on paper of its own, so that it can be read on a page of any colour."""
+def figure(name: str, description: str, width: float, height: float, *content: str, style: str = "") -> str:
+    """A standalone SVG of `width` by `height`, on paper of its own, so that it can be read on a page of any colour.
+
+    `style` are rules of its own, beside those that all figures share.
+    """
     width, height = math.ceil(width), math.ceil(height)
-    head = (title(name), tag("desc", escape(legal(description))), tag("style", stylesheet()))
+    head = (title(name), tag("desc", escape(legal(description))), tag("style", stylesheet() + style))
     paper = tag("rect", width=width, height=height, rx=SPACE, class_="paper")
     root = tag(
         "svg",

@@ -10,6 +10,10 @@ from html import escape
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from sunetlab.draw.axes import Axis, log_ticks, nice_ticks
+from sunetlab.draw.front import pareto_front
+from sunetlab.draw.quantity import short
+
 WIDTH, HEIGHT = 440.0, 300.0  # px of the drawing, as are all positions below
 LEFT, RIGHT, TOP, BOTTOM = 42.0, 426.0, 34.0, 254.0  # the sides of the plotted area
 LETTER = 6.4  # width of a letter, on average, at the 12 px of a tick's label
@@ -64,7 +68,7 @@ def cost_chart(arms: Sequence[Arm], costs: Sequence[float], cost_name: str, valu
         cost_name: the horizontal axis.
         value_name: the vertical axis.
     """
-    x = _Axis(min(costs) / 1.15, max(costs) * 1.15, LEFT, RIGHT, log=True)
+    x = Axis(min(costs) / 1.15, max(costs) * 1.15, LEFT, RIGHT, log=True)
     y = _value_axis(value for arm in arms for value in arm.values)
     placed = [(x.at(cost), arm) for cost, arm in zip(costs, arms, strict=True)]
     ticks = {tick: short(tick) for tick in log_ticks(x.low, x.high)}
@@ -91,7 +95,7 @@ def curve_chart(curves: Sequence[Curve], value_name: str) -> str:
         value_name: the vertical axis.
     """
     epochs = max(len(curve.values) for curve in curves)
-    x = _Axis(1, epochs, LEFT + 8, RIGHT - 8) if epochs > 1 else _Axis(0, 2, LEFT, RIGHT)
+    x = Axis(1, epochs, LEFT + 8, RIGHT - 8) if epochs > 1 else Axis(0, 2, LEFT, RIGHT)
     y = _value_axis(value for curve in curves for value in curve.values)
     others = [curve for curve in curves if not curve.best]
     return _svg(
@@ -132,44 +136,11 @@ def factor_chart(levels: Sequence[Level], factor: str, value_name: str) -> str:
 
 def strip(arm: Arm, low: float, high: float) -> str:
     """The seeds and the mean of one design on a line from `low` to `high`, for a cell of a table."""
-    x = _Axis(low, high, 5, 91)
+    x = Axis(low, high, 5, 91)
     seeds = (_tag("circle", cx=x.at(value), cy=8, r=2.6, class_="seed") for value in arm.values)
     mean = _tag("path", d=f"M{x.at(arm.mean):.1f} 2v12", class_="mean best" if arm.best else "mean")
     rule = _tag("path", d="M2 8h92", class_="grid")
     return _svg(arm.words, rule, *seeds, mean, width=96, height=16, class_="strip")
-
-
-def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Indices of the (cost, value) that no other beats in one and equals in the other; cheapest first, no twins."""
-    front: list[int] = []
-    for index in sorted(range(len(points)), key=lambda i: (points[i][0], -points[i][1])):
-        if not front or points[index][1] > points[front[-1]][1]:
-            front.append(index)
-    return front
-
-
-def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """The multiples in [low, high] of the smallest of 1, 2, 5, 10, 20, … that has at most `most` of them there.
-
-    For `most` of 5 and more there are at least two: a step is at most 2.5 times the one before, of which `most`
-    intervals did fit.
-    """
-    power = math.floor(math.log10((high - low) / most))
-    for step in (multiple * 10.0**power for multiple in (1, 2, 5, 10, 20)):
-        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-        if last - first < most:
-            break
-    return [round(index * step, max(0, -power)) for index in range(first, last + 1)]
-
-
-def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Ticks for a logarithmic axis: powers of ten, with what lies between them where the axis is short."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for multiples in ((1,), (1, 3), (1, 2, 5)):
-        ticks = [m * 10.0**power for power in powers for m in multiples if low <= m * 10.0**power <= high]
-        if len(ticks) >= 3:
-            return ticks[:: math.ceil(len(ticks) / most)]
-    return nice_ticks(low, high, most - 1)  # one fewer: they crowd towards the right
 
 
 def span(values: Iterable[float]) -> tuple[float, float]:
@@ -179,36 +150,12 @@ def span(values: Iterable[float]) -> tuple[float, float]:
     return max(0.0, min(found) - margin), min(100.0, max(found) + margin)
 
 
-def short(number: float) -> str:
-    """A number greater than 0 to three digits: 980, 17.4k, 1M."""
-    number = float(f"{number:.3g}")  # first, for 999,999 is a million
-    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:g}"
-
-
-class _Axis(NamedTuple):
-    """Values from `low` to `high` laid on px from `start` to `stop`."""
-
-    low: float
-    high: float
-    start: float
-    stop: float
-    log: bool = False
-
-    def at(self, value: float) -> float:
-        """Where a value is, in px."""
-        low, high, value = (math.log(v) if self.log else v for v in (self.low, self.high, value))
-        return self.start + (value - low) / (high - low) * (self.stop - self.start)
-
-
-def _value_axis(values: Iterable[float]) -> _Axis:
+def _value_axis(values: Iterable[float]) -> Axis:
     low, high = span(values)
-    return _Axis(low, high, BOTTOM, TOP)
+    return Axis(low, high, BOTTOM, TOP)
 
 
-def _value_grid(y: _Axis, name: str) -> str:
+def _value_grid(y: Axis, name: str) -> str:
     ticks = nice_ticks(y.low, y.high)
     digits = 0 if all(tick == round(tick) for tick in ticks) else 1
     lines = (_tag("path", d=f"M{LEFT} {y.at(tick):.1f}H{RIGHT}", class_="grid") for tick in ticks)
@@ -232,7 +179,7 @@ def _tick(at: float, name: str, slanted: bool = False) -> str:
     return mark + _tag("text", _title(name), escape(cut), x=at, y=BOTTOM + 14, transform=turn, class_="tick end")
 
 
-def _seeds(at: float, arm: Arm, y: _Axis) -> str:
+def _seeds(at: float, arm: Arm, y: Axis) -> str:
     """The values behind a mean, strung on a line; nothing where the mean is the value."""
     if len(arm.values) < 2:
         return ""
@@ -248,7 +195,7 @@ def _mark(at: float, height: float, words: str, best: bool) -> str:
     return _tag("circle", _title(words), cx=at, cy=height, r=4.6, class_="mark")
 
 
-def _best_label(at: float, arm: Arm, y: _Axis) -> str:
+def _best_label(at: float, arm: Arm, y: Axis) -> str:
     """The best design's name above it, leaning away from the nearer edge."""
     part = (at - LEFT) / (RIGHT - LEFT)
     side = "start" if part < 0.3 else "end" if part > 0.7 else ""
@@ -273,7 +220,7 @@ def _thinned(lines: int) -> str:
     return f"{0.8 if lines <= 25 else 4 / math.sqrt(lines):.2f}"
 
 
-def _line(curve: Curve, x: _Axis, y: _Axis) -> str:
+def _line(curve: Curve, x: Axis, y: Axis) -> str:
     points = [(x.at(i + 1), y.at(value)) for i, value in enumerate(curve.values) if math.isfinite(value)]
     title = _title(f"{curve.label}: {max(filter(math.isfinite, curve.values)):.1f} % at best")
     path = " ".join(f"{at:.1f},{height:.1f}" for at, height in points)
@@ -288,7 +235,7 @@ def _are_numbers(levels: Sequence[Level]) -> bool:
     return all(level.name.replace(".", "", 1).isdecimal() for level in levels)
 
 
-def _level(level: Level, centre: float, band: float, y: _Axis) -> str:
+def _level(level: Level, centre: float, band: float, y: Axis) -> str:
     """A level's designs across the middle of its band, its mean as a bar with the number."""
     reach = min(34.0, 0.27 * band)
     gap = 2 * reach / (len(level.arms) + 1)

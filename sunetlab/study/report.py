@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from sunetlab.draw.quantity import short
 from sunetlab.files import write_text
 from sunetlab.space.factors import in_order, level_name
 from sunetlab.study import charts, results
@@ -74,7 +75,7 @@ def write_report(study: Study, folder: Path, command: str) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"short": charts.short, "duration": duration}
+    templates.filters |= {"short": short, "duration": duration}
     text = templates.get_template("report.html.jinja").render(
         study=study,
         pages=pages,
