@@ -28,7 +28,9 @@ def match(
     vary: Vary = None,
     hold: Annotated[
         list[str] | None,
-        typer.Option(metavar="QUANTITY[=TOLERANCE]", help="What is held; several are held together.", show_default="params"),
+        typer.Option(
+            metavar="QUANTITY[=TOLERANCE]", help="What is held; several are held together.", show_default="params"
+        ),
     ] = None,
     tolerance: Annotated[str, typer.Option(help="Of what is held, where it has none of its own.")] = "1%",
     solve: Annotated[
@@ -75,7 +77,7 @@ def match(
         where=where,
         size=input_size(input),
         training=Training(batch, Setting(precision=precision, optimizer=optimizer)),
-        count=count,
+        most=count,
     )
     with Screen() as screen, screen.counting("looking at designs", "designs") as progress:
         family = match(question, progress)

@@ -16,7 +16,7 @@ from .designs import build_words, row, told
 from .histogram import Histogram, print_histograms
 from .match import match
 from .network import find_network
-from .output import Json, note, percent, print_json, print_table, say, say_lines, sides
+from .output import Json, note, percent, print_json, print_table, say, sides
 from .sample import sample
 from .space_words import takes_space, until_stopped
 
@@ -61,9 +61,7 @@ def screen(
     plot: Annotated[
         Path | None, typer.Option(help="Where survivors lie, as a figure: .svg or .html.", show_default=False)
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="All survivors, as .parquet or .csv.", show_default=False)
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="All survivors, as .parquet or .csv.", show_default=False)] = None,
     as_json: Json = False,
 ) -> None:
     """Look at every design: which keep the bounds, how they are spread, the front, the best few."""
@@ -117,7 +115,8 @@ def screen(
         if path is not None:
             note(f"saved {path}")
     if not found.whole:
-        note(f"stopped after {percent(found.funnel.looked_at / len(space))} of the designs; figures and files are of those")
+        part = percent(found.funnel.looked_at / len(space))
+        note(f"stopped after {part} of the designs; figures and files are of those")
         raise typer.Exit(STOPPED)
 
 
@@ -151,8 +150,8 @@ def _print(space: "Space", found: "Survey", asked: "SpaceFile", wanted: Any, sec
     funnel = found.funnel
     size = sides(asked.size) if asked.size else "the design size"
     say(f"{space.combinations:,} combinations of {', '.join(space.factors)}; input {size}, batch {asked.batch}")
-    rate = funnel.looked_at / max(seconds, 1e-9)
-    say(f"{funnel.looked_at:,} designs looked at in {seconds:.1f} s, {rate / 1e6:.1f} million a second")
+    rate = f", {funnel.looked_at / seconds / 1e6:.1f} million a second" if seconds > 1 else ""
+    say(f"{funnel.looked_at:,} designs looked at in {seconds:.1f} s{rate}")
     say()
     print_table(["", "before", "after", "kept"], _funnel(found))
     if not funnel.survivors:
@@ -185,7 +184,7 @@ def _histogram(spread: Any, found: "Survey") -> Histogram:
 
     bins = spread.bins()
     marks = [(known.name, float(known.values[spread.name])) for known in found.known]
-    unit = column(spread.name).quantity.unit
+    unit = column(spread.name).quantity.scale
     return Histogram(spread.name, unit, bins.edges.tolist(), bins.counts.tolist(), marks)
 
 

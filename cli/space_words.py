@@ -36,9 +36,7 @@ Bounds = Annotated[
 SpaceInput = Annotated[
     str | None, typer.Option("--input", metavar="HxW", help="Size of the images.", show_default="the design size")
 ]
-Batch = Annotated[
-    int | None, typer.Option(min=1, help="Images at once, for activations and memory.", show_default="1")
-]
+Batch = Annotated[int | None, typer.Option(min=1, help="Images at once, for activations and memory.", show_default="1")]
 Precision = Annotated[
     Literal["fp32", "bf16"] | None, typer.Option(help="For activations and memory.", show_default="fp32")
 ]

@@ -53,12 +53,13 @@ class Designs(NamedTuple):
     @classmethod
     def of(cls, specs: Sequence[SUNetSpec]) -> "Designs":
         """Specs of one frame, along one axis."""
-        blocks = range(len(specs[0].stacks))
-        return cls(
-            frame_of(specs[0]),
-            *(np.array([getattr(spec, word) for spec in specs]) for word in SCALARS),
-            *(tuple(np.array([getattr(spec, word)[j] for spec in specs]) for j in blocks) for word in PER_BLOCK),
-        )
+
+        def numbers(word: str) -> Ints:
+            return np.array([getattr(spec, word) for spec in specs])
+
+        n, stem_width, in_channels, num_classes = map(numbers, SCALARS)
+        depth, stacks, widths = (tuple(numbers(word).T) for word in PER_BLOCK)
+        return cls(frame_of(specs[0]), n, stem_width, in_channels, num_classes, depth, stacks, widths)
 
     def in_floats(self) -> "Designs":
         """The same in floating point, but for what formulas count with: to see how large their results are."""

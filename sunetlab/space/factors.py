@@ -48,7 +48,7 @@ class Product(NamedTuple):
     entries: tuple[Entry, ...]
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many combinations it has."""
         return prod(len(entry.numbers) for entry in self.entries)
 
@@ -69,7 +69,7 @@ class Scaled(NamedTuple):
     under: int
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many there are."""
         return len(self.numbers)
 
@@ -129,7 +129,9 @@ def _levels(name: str, said: Any) -> Iterator[Level]:
     if isinstance(said, str):
         said = said.split(",")
     if not isinstance(said, list | tuple):
-        raise InputError(f"factors: {name}: {shown(said)}: must be a list of levels, or a text such as {_EXAMPLES[name]}")
+        raise InputError(
+            f"factors: {name}: {shown(said)}: must be a list of levels, or a text such as {_EXAMPLES[name]}"
+        )
     for level in said:
         if isinstance(level, dict):
             raise InputError(f"factors: {name}: {shown(said)}: a level cannot be a table")
@@ -215,7 +217,7 @@ def _scaled(name: str, text: str) -> Scaled:
     first, last, step = (Fraction(group) if group else None for group in match.groups())
     last = first if last is None else last
     step = Fraction(1, 10) if step is None else step
-    if not first or not step:
+    if not first or not step or last is None:
         raise InputError(f"factors: {name}: {text!r}: multipliers and steps must be above 0")
     if last < first:
         raise InputError(f"factors: {name}: {text!r}: the range is empty")

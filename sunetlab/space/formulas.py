@@ -14,7 +14,6 @@ one of a level takes 2N, but for the innermost):
     kept        N(Σ_i (3·A_i + 7·A_(i+1)) − 3·A_d)     elements of maps that stay for the backward pass
 """
 
-from collections.abc import Callable, Iterable
 from functools import reduce
 from operator import add
 from typing import NamedTuple
@@ -109,7 +108,8 @@ _NONE: Ints = np.zeros((), np.int64)
 def _entered_dense(m: Ints, w: Ints, s: Ints) -> Ints:
     """Σ over modules i of m + i·q + min(i, r): the growth w − m in s shares, the first r of them larger by one."""
     q, r = np.divmod(w - m, s)
-    return s * m + q * (s * (s - 1) // 2) + r * (r - 1) // 2 + r * (s - r)
+    entered: Ints = s * m + q * (s * (s - 1) // 2) + r * (r - 1) // 2 + r * (s - r)
+    return entered
 
 
 class Tally:
@@ -161,7 +161,7 @@ class Tally:
 
     def tensors(self) -> Ints:
         """Tensors that parameters come in: two of every BN, convolution and linear classifier."""
-        skips = (b.skip_width > 0 for b in self.blocks)
+        skips = (np.sign(b.skip_width) for b in self.blocks)
         return 2 * (self.norms() + self.layers() + 1 + _sum(_NONE, *skips))
 
     def params(self) -> Ints:

@@ -4,7 +4,8 @@ The search is exact: every whole number, or combination of them, that the solved
 formulas of a space. Where no range is given it goes as far as a design can without costing more than is asked for.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from sunetlab.space.pick import Design, design, where_of
 from sunetlab.space.quantities import COLUMNS, values
 from sunetlab.space.screen import Screen, Survivors, Watch
 from sunetlab.space.space import Space
-from sunetlab.space.view import Subject, Training
+from sunetlab.space.view import PLAIN, Subject, Training
 from sunetlab.spec import SUNetSpec
 
 SOLVABLE = ("stacks", "n", "widths")
@@ -85,7 +86,7 @@ class Question(NamedTuple):
         where: a filter on the designs, such as "block4_modules<=2".
         size: (height, width) of the images.
         training: for activations and memory.
-        count: how many designs of each level.
+        most: how many designs of each level.
     """
 
     network: SUNetSpec
@@ -96,8 +97,8 @@ class Question(NamedTuple):
     among: str | None = None
     where: str | None = None
     size: Size | None = None
-    training: Training = Training()
-    count: int = 1
+    training: Training = PLAIN
+    most: int = 1
 
 
 def match(asked: Question, watch: Watch | None = None) -> Family:
@@ -114,9 +115,11 @@ def match(asked: Question, watch: Watch | None = None) -> Family:
     total, done, arms = sum(len(space) for _, space in spaces), 0, []
     for level, space in spaces:
         screen = Screen(space, where_of(space, asked.where), tuple(asked.hold), asked.training)
-        nearest = Nearest(holds, asked.count)
-        for survivors in screen.run(watch and (lambda at, _, so_far=done: watch(so_far + at, total))):
+        nearest = Nearest(holds, asked.most)
+        for survivors in screen.run():
             nearest.take(survivors)
+            if watch is not None:
+                watch(done + screen.funnel.looked_at, total)
         done += len(space)
         if not len(nearest.numbers):
             bounds = f" that keeps {asked.where}" if asked.where else ""
@@ -206,13 +209,13 @@ def _range(asked: Question, words: Mapping[str, Any], holds: Sequence[Hold]) -> 
     def with_modules(block: int, modules: int) -> dict[str, Any]:
         return {"stacks": [modules if j == block else 1 for j in range(blocks)]}
 
-    ends = [
-        _furthest(lambda modules, j=block: with_modules(j, modules), asked, words, holds) for block in range(blocks)
-    ]
+    ends = [_furthest(partial(with_modules, block), asked, words, holds) for block in range(blocks)]
     return "x".join(f"1..{end}" for end in ends)
 
 
-def _furthest(change: Any, asked: Question, words: Mapping[str, Any], holds: Sequence[Hold]) -> int:
+def _furthest(
+    change: Callable[[int], dict[str, Any]], asked: Question, words: Mapping[str, Any], holds: Sequence[Hold]
+) -> int:
     """The smallest number with which a design is beyond every target's tolerance, by doubling and halving."""
 
     def beyond(number: int) -> bool:
@@ -243,13 +246,8 @@ def alternatives(levels: Mapping[str, Any]) -> list[dict[str, Any]]:
     for word, parsed in parse_factors(levels).items():
         said: list[Any] = []
         for level in parsed:
-            if isinstance(level, Product | Scaled) and level.count > 1:
+            if isinstance(level, Product | Scaled) and level.size > 1:
                 raise InputError(f"vary: {word}: {level}: must be single levels, separated by commas")
             said.append(list(level.first) if isinstance(level, Product) else level)
         found = [{**before, word: value} for before in found for value in said]
     return found
-
-
-def _all(arms: Sequence[Sequence[Arm]]) -> Iterator[Arm]:
-    for level in arms:
-        yield from level

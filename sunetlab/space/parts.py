@@ -7,6 +7,7 @@ them only is worked out once for all of the other; the longer one is last, which
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, reduce
+from itertools import accumulate
 from math import prod
 from operator import and_, or_
 from typing import Any, NamedTuple
@@ -50,9 +51,9 @@ class Tuples:
     """One number per block: all combinations of what each block may have, or a list of combinations."""
 
     def __init__(self, choices: Sequence[Sequence[int]], called: Sequence[Any] | None = None) -> None:
-        """All combinations of `choices`, one sequence per block; with `called` only the first ones, the second, …
+        """All combinations of `choices`, one sequence per block.
 
-        `called` says what each of the latter is called.
+        With `called`, what each is called, only those of the first entries, of the second ones, and so on.
         """
         self.choices = [np.array(choice, np.int64) for choice in choices]
         self.called = called
@@ -114,10 +115,7 @@ class Widths(NamedTuple):
         if not self.rule:
             columns = zip(self.numbers.columns(index), self.times_n, strict=True)
             return tuple(column * n if times else column for column, times in columns)
-        multiples, modules = [], 0
-        for stack in stacks:
-            modules = modules + stack
-            multiples.append(2 * ((modules + 2) // 2))
+        multiples = [2 * ((modules + 2) // 2) for modules in accumulate(stacks)]
         if self.rule != "rule":
             multiples = _tabled(stacks, multiples)
         widths = [multiple * n for multiple in multiples]

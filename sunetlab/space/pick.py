@@ -13,7 +13,7 @@ from sunetlab.space.quantities import known
 from sunetlab.space.screen import Funnel, Screen, Watch
 from sunetlab.space.space import Space
 from sunetlab.space.tallies import Sample, Spread
-from sunetlab.space.view import Training
+from sunetlab.space.view import PLAIN, Training
 from sunetlab.space.where import Where, parse_where
 from sunetlab.spec import SUNetSpec
 
@@ -52,7 +52,7 @@ def where_of(space: Space, text: str | None) -> Where | None:
     return parse_where(text, known(max(len(part.frame.dilations) for part in space.parts))) if text else None
 
 
-def everything(space: Space, where: Where | None, training: Training = Training(), most: int = MOST) -> Ints:
+def everything(space: Space, where: Where | None, training: Training = PLAIN, most: int = MOST) -> Ints:
     """The numbers of all survivors, ascending.
 
     Raises:
@@ -75,7 +75,7 @@ def drawn(
     seed: int,
     by: str | None = None,
     strata: int = 1,
-    training: Training = Training(),
+    training: Training = PLAIN,
     watch: Watch | None = None,
 ) -> Drawn:
     """Designs drawn uniformly and without replacement from the survivors, all where there are fewer.
@@ -121,7 +121,7 @@ def listed(
     arms: Sequence[Mapping[str, Any]],
     size: Size | None,
     bounds: str | None = None,
-    training: Training = Training(),
+    training: Training = PLAIN,
 ) -> tuple[Design, ...]:
     """Designs that are said one by one: what all share, and what each has for itself.
 

@@ -15,7 +15,7 @@ import numpy as np
 from sunetlab.analysis.report import Report
 from sunetlab.space.designs import Ints
 from sunetlab.space.view import Subject, View
-from sunetlab.space.where import Quantity, Unit
+from sunetlab.space.where import Quantity
 from sunetlab.spec import Connectivity, Downsampling, StemName
 
 Better = Literal["less", "more", ""]

@@ -15,7 +15,7 @@ from sunetlab.space.designs import Designs, Ints
 from sunetlab.space.parts import Mask, Part, Piece
 from sunetlab.space.quantities import column, look
 from sunetlab.space.space import PIECE, Space, refused_at_all
-from sunetlab.space.view import Lens, Training, View
+from sunetlab.space.view import PLAIN, Lens, Training, View
 from sunetlab.space.where import Where
 
 Watch = Callable[[int, int], None]  # how many designs are done, of how many
@@ -80,9 +80,7 @@ class Screen:
         InputError: a design so large that its numbers do not fit 64 bits.
     """
 
-    def __init__(
-        self, space: Space, where: Where | None, names: Sequence[str], training: Training = Training()
-    ) -> None:
+    def __init__(self, space: Space, where: Where | None, names: Sequence[str], training: Training = PLAIN) -> None:
         self.space, self.where, self.names, self.training = space, where, tuple(names), training
         self.funnel = Funnel(space, where)
         for part in space.parts:
@@ -92,10 +90,12 @@ class Screen:
         self, watch: Watch | None = None, stop: Callable[[], bool] = lambda: False, most: int = PIECE
     ) -> Iterator[Survivors]:
         """Look at every design, or until `stop` says so; the funnel counts what was looked at."""
-        total, lens, of = len(self.space), None, None
+        total = len(self.space)
+        lenses: dict[int, Lens] = {}
         for part, piece, begin in self.space.pieces(most):
-            if of is not part:
-                lens, of = lens_of(self.space, part, self.training), part
+            if begin not in lenses:  # one part after another
+                lenses = {begin: lens_of(self.space, part, self.training)}
+            lens = lenses[begin]
             survivors = self._sift(part, piece, begin, View(piece.designs, lens))
             self.funnel.looked_at += piece.size
             if watch is not None:
@@ -117,10 +117,7 @@ class Screen:
             self.funnel.kept[index] += left
             if not left:
                 return None
-        if kept is None:
-            picked = np.arange(piece.size)
-        else:
-            picked = np.flatnonzero(np.broadcast_to(kept, piece.shape))
+        picked = np.arange(piece.size) if kept is None else np.flatnonzero(np.broadcast_to(kept, piece.shape))
         if not len(picked):
             return None
         values = {name: np.broadcast_to(look(view, name), piece.shape).ravel()[picked] for name in self.names}
@@ -135,7 +132,7 @@ class Screen:
 
 
 def figures(
-    space: Space, numbers: Ints, names: Sequence[str], training: Training = Training()
+    space: Space, numbers: Ints, names: Sequence[str], training: Training = PLAIN
 ) -> list[dict[str, int | str]]:
     """Quantities of some designs by their numbers: for each name → value, a word where it is one."""
     found: dict[int, dict[str, int | str]] = {}

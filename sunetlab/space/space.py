@@ -57,9 +57,9 @@ class Space:
         self.network, self.size = dict(network), size
         self.factors = parse_factors(factors)
         shared = {name: parse_factors({name: [value]})[name] for name, value in network.items()}
-        defaults = {name: (field.default,) for name, field in Words.model_fields.items()}
+        defaults: dict[str, tuple[Any, ...]] = {name: (f.default,) for name, f in Words.model_fields.items()}
         defaults["stacks"] = parse_factors({"stacks": [list(defaults["stacks"][0])]})["stacks"]
-        self.levels: dict[str, tuple[Any, ...]] = defaults | shared | self.factors
+        self.levels = defaults | shared | self.factors
         self.impossible: Counter[str] = Counter()
         self.parts = tuple(_Builder(self).build())
 
@@ -132,7 +132,7 @@ def refused_at_all(part: Part, piece: Piece) -> tuple[Mask | None, Counter[str]]
 
 
 def _count(levels: Sequence[Any]) -> int:
-    return sum(level.count if isinstance(level, Product | Scaled) else 1 for level in levels)
+    return sum(level.size if isinstance(level, Product | Scaled) else 1 for level in levels)
 
 
 class _Builder:
@@ -232,14 +232,14 @@ class _Builder:
             named = {"depth": str(level)}
             if isinstance(level, Product) and len(level.entries) != blocks:
                 reason = f"depth: {level}: has {len(level.entries)} entries, but stacks have {blocks}: one per block"
-                self._refuse(reason, level.count * each, named)
+                self._refuse(reason, level.size * each, named)
                 continue
-            if isinstance(level, Product) and level.count > 1:
+            if isinstance(level, Product) and level.size > 1:
                 kept = [
                     [number for number in entry.numbers if number <= most or len(entry.numbers) == 1]
                     for entry, most in zip(level.entries, limit, strict=True)
                 ]
-                self._refuse(_TOO_DEEP, (level.count - prod(map(len, kept))) * each, named)
+                self._refuse(_TOO_DEEP, (level.size - prod(map(len, kept))) * each, named)
                 if not all(kept):
                     continue
                 products.append(Tuples(kept))
@@ -260,11 +260,11 @@ class _Builder:
             named = {"widths": str(level)}
             if isinstance(level, Product) and len(level.entries) != blocks:
                 reason = f"widths: {level}: has {len(level.entries)} entries, but stacks have {blocks}: one per block"
-                self._refuse(reason, level.count * each, named)
+                self._refuse(reason, level.size * each, named)
                 continue
             if isinstance(level, Product):
                 times_n = tuple(entry.times_n for entry in level.entries)
-                if level.count == 1:
+                if level.size == 1:
                     rows.setdefault(times_n, {})[level.first] = str(level)
                 else:
                     choices = Tuples([entry.numbers for entry in level.entries])
@@ -287,11 +287,11 @@ class _Builder:
 
 
 def _stacks(levels: Sequence[Product]) -> Iterator[Tuples]:
-    single = {level.first: shown(level.first) for level in levels if level.count == 1}
+    single = {level.first: shown(level.first) for level in levels if level.size == 1}
     if single:
         yield Tuples.of(single)
     for level in levels:
-        if level.count > 1:
+        if level.size > 1:
             yield Tuples([entry.numbers for entry in level.entries])
 
 

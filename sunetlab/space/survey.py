@@ -10,11 +10,12 @@ from sunetlab.space.quantities import Better, column, known, values
 from sunetlab.space.screen import Funnel, Screen, Survivors, Watch, figures
 from sunetlab.space.space import Space
 from sunetlab.space.tallies import Beaten, Best, Chosen, Density, Front, Spread
-from sunetlab.space.view import Subject, Training
+from sunetlab.space.view import PLAIN, Subject, Training
 from sunetlab.space.where import Comparison, Where
 from sunetlab.spec import SUNetSpec
 
 ALWAYS = ("params", "macs", "activations", "memory", "layers", "fov", "fov_most")  # what is told of every design
+SPREAD = ("params", "macs", "activations", "memory", "layers", "fov")
 
 
 class Sink(Protocol):
@@ -79,7 +80,7 @@ class Survey(NamedTuple):
     Attributes:
         funnel: how many there are.
         whole: whether every design was looked at.
-        spreads: of the quantities of ALWAYS, in its order.
+        spreads: of the quantities of SPREAD, in its order.
         front: the front, from the best in its first quantity on.
         best: the best few.
         known: the known networks.
@@ -99,7 +100,7 @@ def survey(
     space: Space,
     where: Where | None,
     wanted: Wanted,
-    training: Training = Training(),
+    training: Training = PLAIN,
     watch: Watch | None = None,
     stop: Callable[[], bool] = lambda: False,
     sinks: Sequence[Sink] = (),
@@ -114,7 +115,7 @@ def survey(
     better = _better(wanted)
     networks = [(name, spec, _values(spec, names, space, training)) for name, spec in wanted.networks.items()]
     beaten = [Beaten(*wanted.front, (v[wanted.front[0]], v[wanted.front[1]]), better) for _, _, v in networks]
-    spreads = [Spread(name) for name in ALWAYS]
+    spreads = [Spread(name) for name in SPREAD]
     front, best = Front(*wanted.front, better), Best(wanted.by, wanted.best)
     density = Density(*wanted.front) if wanted.density else None
     told: list[Sink] = [*spreads, front, best, *beaten, *([density] if density else []), *sinks]

@@ -19,6 +19,9 @@ class Training(NamedTuple):
     setting: Setting = Setting()
 
 
+PLAIN = Training()
+
+
 class Lens(NamedTuple):
     """What designs of one frame share: maps at an input size, tables of what they see, how they are trained."""
 
@@ -33,7 +36,7 @@ class Lens(NamedTuple):
         size: Size,
         depths: Iterable[Iterable[int]],
         stacks: Iterable[Iterable[int]],
-        training: Training = Training(),
+        training: Training = PLAIN,
     ) -> "Lens":
         """For designs of `frame` whose blocks have these depths and numbers of modules, and images of `size`."""
         depths, stacks = [[sorted(set(map(int, block))) for block in blocks] for blocks in (depths, stacks)]

@@ -65,6 +65,11 @@ class Quantity(NamedTuple):
     unit: Unit = "count"
     words: tuple[str, ...] = ()
 
+    @property
+    def scale(self) -> Literal["count", "bytes", "px"]:
+        """The unit of its numbers; words are counted."""
+        return "count" if self.unit == "words" else self.unit
+
 
 class Comparison(NamedTuple):
     """One bound on one quantity.

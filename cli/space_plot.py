@@ -1,0 +1,89 @@
+"""Where the survivors of a screen lie, as a figure or a page: numbers of the survey → what `draw` takes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sunetlab.draw.cloud import Cloud, Mark, Scale, draw_cloud
+from sunetlab.draw.cloud_page import Column, Page, Row, Step, Table, cloud_page
+from sunetlab.files import write_text
+
+from .designs import build_words, told
+
+if TYPE_CHECKING:
+    from sunetlab.space.space import Space
+    from sunetlab.space.survey import Survey, Told, Wanted
+
+_NAMES = {"sunet-64": "SUNet-64", "sunet-128": "SUNet-128", "sunet-7-128": "SUNet-7-128"}
+_TOLD = ("params", "macs", "memory", "fov", "layers")
+
+
+def write_plot(path: Path, space: "Space", found: "Survey", wanted: "Wanted", command: str) -> None:
+    """Write an .svg or an .html file."""
+    cloud = _cloud(found, wanted)
+    title = f"{found.funnel.survivors:,} of {space.combinations:,} designs"
+    if path.suffix.lower() == ".svg":
+        write_text(path, draw_cloud(cloud, f"{wanted.front[1]} against {wanted.front[0]}", f"{title}: {command}"))
+    else:
+        write_text(path, cloud_page(_page(title, command, cloud, found, wanted)))
+
+
+def _cloud(found: "Survey", wanted: "Wanted") -> Cloud:
+    from sunetlab.space.quantities import column
+
+    if found.density is None:
+        raise ValueError("the survey was not asked where survivors lie")
+    x_edges, y_edges, counts = found.density.cells()
+    scales = [
+        Scale(name, column(name).quantity.scale, edges.tolist(), column(name).better, log=True)
+        for name, edges in zip(wanted.front, (x_edges, y_edges), strict=True)
+    ]
+    return Cloud(scales[0], scales[1], counts, tuple(_marks(found, wanted)))
+
+
+def _marks(found: "Survey", wanted: "Wanted") -> list[Mark]:
+    """The front, the best, the known networks, in this order."""
+    x, y = wanted.front
+    marks = [Mark(one.values[x], one.values[y], _words(one, wanted), kind="front") for one in found.front]
+    marks += [Mark(one.values[x], one.values[y], _words(one, wanted), kind="best") for one in found.best]
+    for known in found.known:
+        label = _NAMES.get(known.name, known.name)
+        words = f"{label}: {told(x, known.values[x])} {x}, {told(y, known.values[y])} {y}"
+        marks.append(Mark(known.values[x], known.values[y], words, label, "named"))
+    return marks
+
+
+def _words(one: "Told", wanted: "Wanted") -> str:
+    levels = ", ".join(f"{name} {level}" for name, level in one.design.levels.items())
+    return f"{levels}: " + ", ".join(f"{told(name, one.values[name])} {name}" for name in wanted.front)
+
+
+def _page(title: str, command: str, cloud: Cloud, found: "Survey", wanted: "Wanted") -> Page:
+    steps = [Step(bound, before, after) for bound, before, after in found.funnel.rows()]
+    names = tuple(dict.fromkeys((*wanted.front, wanted.by, *_TOLD)))
+    notes = ["Costs and fields are exact: whole-array formulas, equal to the analysis of each design."]
+    if not found.whole:
+        notes.append(f"Stopped early: {found.funnel.looked_at:,} designs were looked at.")
+    tables = [_table(f"Pareto front of {' and '.join(wanted.front)}", found.front, names, 0)]
+    if found.best:
+        tables.append(_table(f"The best in {wanted.by}", found.best, names, len(found.front)))
+    return Page(
+        title=title,
+        command=command,
+        funnel=tuple(steps),
+        cloud=cloud,
+        tables=tuple(tables),
+        refused=tuple(found.funnel.impossible.most_common()),
+        notes=tuple(notes),
+    )
+
+
+def _table(heading: str, designs: "Sequence[Told]", names: Sequence[str], first: int) -> Table:
+    from sunetlab.space.quantities import column
+
+    columns = [Column(name, column(name).quantity.unit) for name in names] + [Column("words", "words")]
+    rows = [
+        Row((*(one.values[name] for name in names), f"sunetlab build {build_words(one.design.spec)}"), first + index)
+        for index, one in enumerate(designs)
+    ]
+    return Table(heading, tuple(columns), tuple(rows))
