@@ -23,7 +23,7 @@ from .space_words import takes_space, until_stopped
 if TYPE_CHECKING:
     from sunetlab.space.definition import SpaceFile
     from sunetlab.space.space import Space
-    from sunetlab.space.survey import Survey, Told
+    from sunetlab.space.survey import Survey, Told, Wanted
 
 app = typer.Typer(help="All designs of a space at once, from formulas.", no_args_is_help=True)
 app.command("match")(match)
@@ -75,11 +75,12 @@ def screen(
     pair = _names(front, "--front")
     if len(pair) != 2:
         raise InputError(f"--front: {front!r}: must be two quantities, such as params,fov")
-    bounds = [asked.where] if asked.where else []
+    bounds, called = [asked.where] if asked.where else [], {}
     if like is not None:
         name, _, listed = like.partition(":")
-        spec = find_network(name, {})
-        bounds.append(bounds_of(spec, _names(listed, "--no-worse-than"), space, asked.training))
+        own = bounds_of(find_network(name, {}), _names(listed, "--no-worse-than"), space, asked.training)
+        bounds += [bound.text for bound in own]
+        called = {bound.text: f"{bound.name} {bound.sign} {told(bound.name, bound.number)} of {name}" for bound in own}
     where = where_of(space, ", ".join(bounds))
     wanted = Wanted(
         names=_names(columns, "--columns") if columns else (),
@@ -110,7 +111,7 @@ def screen(
     if as_json:
         print_json(_record(space, found, seconds))
     else:
-        _print(space, found, asked, wanted, seconds)
+        _print(space, found, asked, wanted, seconds, called)
     for path in (plot, out):
         if path is not None:
             note(f"saved {path}")
@@ -146,14 +147,16 @@ def _command() -> str:
     return shlex.join(["sunetlab", *sys.argv[1:]])
 
 
-def _print(space: "Space", found: "Survey", asked: "SpaceFile", wanted: Any, seconds: float) -> None:
+def _print(
+    space: "Space", found: "Survey", asked: "SpaceFile", wanted: "Wanted", seconds: float, called: dict[str, str]
+) -> None:
     funnel = found.funnel
     size = sides(asked.size) if asked.size else "the design size"
     say(f"{space.combinations:,} combinations of {', '.join(space.factors)}; input {size}, batch {asked.batch}")
     rate = f", {funnel.looked_at / seconds / 1e6:.1f} million a second" if seconds > 1 else ""
     say(f"{funnel.looked_at:,} designs looked at in {seconds:.1f} s{rate}")
     say()
-    print_table(["", "before", "after", "kept"], _funnel(found))
+    print_table(["", "before", "after", "kept"], _funnel(found, called))
     if not funnel.survivors:
         say()
         say("no design is left")
@@ -163,10 +166,10 @@ def _print(space: "Space", found: "Survey", asked: "SpaceFile", wanted: Any, sec
         _print_designs(found, space, wanted)
     if found.known:
         say()
-        _print_known(found, wanted)
+        _print_known(found, wanted, called)
 
 
-def _funnel(found: "Survey") -> list[list[object]]:
+def _funnel(found: "Survey", called: dict[str, str]) -> list[list[object]]:
     funnel = found.funnel
     combinations = funnel.possible + funnel.impossible.total()
     rows: list[list[object]] = [["combinations", "", f"{combinations:,}", ""]]
@@ -175,7 +178,7 @@ def _funnel(found: "Survey") -> list[list[object]]:
         rows.append([f"  {reason}", f"{left:,}", f"{left - count:,}", percent((left - count) / left)])
         left -= count
     for bound, before, after in funnel.rows():
-        rows.append([bound, f"{before:,}", f"{after:,}", percent(after / before) if before else ""])
+        rows.append([called.get(bound, bound), f"{before:,}", f"{after:,}", percent(after / before) if before else ""])
     return rows
 
 
@@ -188,7 +191,7 @@ def _histogram(spread: Any, found: "Survey") -> Histogram:
     return Histogram(spread.name, unit, bins.edges.tolist(), bins.counts.tolist(), marks)
 
 
-def _print_designs(found: "Survey", space: "Space", wanted: Any) -> None:
+def _print_designs(found: "Survey", space: "Space", wanted: "Wanted") -> None:
     x, y = wanted.front
     names = tuple(dict.fromkeys((x, y, *_SHOWN, *wanted.names)))
     heads = [*space.factors, *names]
@@ -207,11 +210,16 @@ def _print_designs(found: "Survey", space: "Space", wanted: Any) -> None:
         say(f"the first: sunetlab build {build_words(found.best[0].design.spec)}")
 
 
-def _print_known(found: "Survey", wanted: Any) -> None:
+def _print_known(found: "Survey", wanted: "Wanted", called: dict[str, str]) -> None:
     x, y = wanted.front
     names = tuple(dict.fromkeys((x, y, *_SHOWN)))
     rows = [
-        [known.name, *(told(name, known.values[name]) for name in names), f"{known.beaten:,}", "; ".join(known.breaks)]
+        [
+            known.name,
+            *(told(name, known.values[name]) for name in names),
+            f"{known.beaten:,}",
+            "; ".join(called.get(bound, bound) for bound in known.breaks),
+        ]
         for known in found.known
     ]
     print_table(["network", *names, f"beaten in {x} and {y} by", "does not keep"], rows)

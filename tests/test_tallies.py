@@ -229,7 +229,7 @@ def test_known_networks_stand_beside_the_survivors(survivors: pd.DataFrame) -> N
         3
     ).tolist()
     bounds = bounds_of(spec, ("params", "fov"), SPACE, training)
-    assert bounds == f"params<={report.params}, fov>={fov}"
+    assert [bound.text for bound in bounds] == [f"params<={report.params}", f"fov>={fov}"]
 
 
 def test_a_survey_that_is_stopped_says_so() -> None:

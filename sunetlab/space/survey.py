@@ -137,8 +137,21 @@ def survey(
     )
 
 
-def bounds_of(spec: SUNetSpec, names: Sequence[str], space: Space, training: Training) -> str:
-    """A filter that keeps what is no worse than a network in some quantities: "params<=24704360, fov>=1227".
+class Bound(NamedTuple):
+    """A network's own value of a quantity, and on which side of it a design must be to be no worse."""
+
+    name: str
+    sign: str
+    number: int
+
+    @property
+    def text(self) -> str:
+        """As a filter has it: "params<=24704360"."""
+        return f"{self.name}{self.sign}{self.number}"
+
+
+def bounds_of(spec: SUNetSpec, names: Sequence[str], space: Space, training: Training) -> list[Bound]:
+    """What keeps designs no worse than a network in some quantities.
 
     Raises:
         InputError: an unknown quantity, or one of which it is not known what is better.
@@ -148,7 +161,7 @@ def bounds_of(spec: SUNetSpec, names: Sequence[str], space: Space, training: Tra
     for name in names:
         if not column(name).better:
             raise InputError(f"{name}: neither less nor more of it is better; say a bound with --where")
-    return ", ".join(f"{name}{signs[column(name).better]}{found[name]}" for name in names)
+    return [Bound(name, signs[column(name).better], found[name]) for name in names]
 
 
 def check(space: Space, names: Sequence[str]) -> None:
