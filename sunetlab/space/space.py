@@ -230,9 +230,7 @@ class _Builder:
         products: list[Tuples] = []
         for level in self.levels["depth"]:
             named = {"depth": str(level)}
-            if isinstance(level, Product) and len(level.entries) != blocks:
-                reason = f"depth: {level}: has {len(level.entries)} entries, but stacks have {blocks}: one per block"
-                self._refuse(reason, level.size * each, named)
+            if not self._fits("depth", level, blocks, each):
                 continue
             if isinstance(level, Product) and level.size > 1:
                 kept = [
@@ -258,9 +256,7 @@ class _Builder:
         rows: dict[tuple[bool, ...], dict[tuple[int, ...], str]] = {}
         for level in self.levels["widths"]:
             named = {"widths": str(level)}
-            if isinstance(level, Product) and len(level.entries) != blocks:
-                reason = f"widths: {level}: has {len(level.entries)} entries, but stacks have {blocks}: one per block"
-                self._refuse(reason, level.size * each, named)
+            if not self._fits("widths", level, blocks, each):
                 continue
             if isinstance(level, Product):
                 times_n = tuple(entry.times_n for entry in level.entries)
@@ -273,6 +269,14 @@ class _Builder:
                 found.append(_by_rule(level))
             self._fruitful(named)
         return found + [Widths("", Tuples.of(listed), times_n) for times_n, listed in rows.items()]
+
+    def _fits(self, name: str, level: Any, blocks: int, each: int) -> bool:
+        """Whether a level, where it has an entry for each block, has as many as there are; else it is counted."""
+        entries = len(level.entries) if isinstance(level, Product) else blocks
+        if entries != blocks:
+            reason = f"{name}: {level}: has {entries} entries, but stacks have {blocks}: one per block"
+            self._refuse(reason, level.size * each, {name: str(level)})
+        return entries == blocks
 
     def _refuse(self, reason: str, count: int, named: Mapping[str, str] | None = None) -> None:
         if count:
