@@ -72,7 +72,7 @@ def _rows(report: Report, found: "Memory", by: Box) -> list[dict[str, Any]]:
 
 def _record(found: "Memory") -> dict[str, Any]:
     peaks = {"inference": found.inference._asdict(), "training": found.training._asdict()}
-    record = found._asdict() | {"held": found.held, "setting": found.setting._asdict()} | peaks
+    record = found._asdict() | {"setting": found.setting._asdict()} | peaks
     del record["rows"]
     return record
 
@@ -109,7 +109,6 @@ def _lines(found: "Memory") -> list[tuple[str, "int | Peak"]]:
         ("targets", found.targets),
         ("kept for backward", found.activations),
         ("kept by the loss", found.loss),
-        ("training, all of it", found.held),
         ("inference, peak", found.inference),
         ("training, peak", found.training),
     ]

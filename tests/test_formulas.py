@@ -23,7 +23,9 @@ def random_training(rng: random.Random) -> Training:
         optimizer=rng.choice(("sgd", "adamw")),
         momentum=rng.random() < 0.5,
         label_smoothing=rng.random() < 0.5,
-        device=rng.choice(("cpu", "cuda")),
+        channels_last=rng.random() < 0.5,
+        weight_decay=rng.random() < 0.5,
+        variant=rng.choice((None, "foreach", "fused")),
     )
     return Training(rng.randint(1, 4), setting)
 

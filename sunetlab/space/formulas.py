@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sunetlab import rules
-from sunetlab.analysis.memory.optimizer import factors_of_state
-from sunetlab.analysis.memory.sizes import BF16, FP32, INT64, Setting
+from sunetlab.analysis.cost import area
+from sunetlab.analysis.memory.sizes import BF16, FP32, Setting
 from sunetlab.analysis.plan import Size
 from sunetlab.space.designs import Designs, Frame, Ints
 
@@ -34,12 +34,12 @@ class Grids(NamedTuple):
     """Maps of a frame at an input size.
 
     Attributes:
-        image: positions of the image.
+        size: (height, width) of the image.
         stem: positions after the stem's first convolution.
         blocks: for each block (height, width) of its map, then of the map below each of its levels.
     """
 
-    image: int
+    size: Size
     stem: int
     blocks: tuple[tuple[Size, ...], ...]
 
@@ -55,7 +55,7 @@ def grids(frame: Frame, size: Size, deepest: int) -> Grids:
         for level in rules.levels(deepest, dilation, frame.downsampling):
             sides.append(_strided(sides[-1], level.stride))
         blocks.append(tuple(sides))
-    return Grids(size[0] * size[1], stem[0] * stem[1], tuple(blocks))
+    return Grids(size, stem[0] * stem[1], tuple(blocks))
 
 
 def _strided(size: Size, stride: int) -> Size:
@@ -205,19 +205,7 @@ class Tally:
         maps = batch * (BF16 if setting.bf16 else FP32) * self.kept() + 2 * FP32 * self.channels()
         if not setting.bf16:
             return maps
-        return maps + BF16 * (self.weights() + batch * self.grids.image * self.designs.in_channels)
-
-    def held(self, batch: int, setting: Setting) -> Ints:
-        """Bytes that a training step needs all in all, passing ones apart: see `analysis.memory.Memory.held`."""
-        designs, params = self.designs, self.params()
-        copies, each = factors_of_state(setting)
-        pixels = batch * self.grids.image
-        targets = pixels if designs.frame.task == "segmentation" else batch
-        rest = (2 + copies) * FP32 * params + 2 * FP32 * self.channels() + INT64 * self.norms()
-        loss = FP32 * targets * designs.num_classes + FP32 + (targets if setting.label_smoothing else 0)
-        inputs = FP32 * pixels * designs.in_channels + INT64 * targets
-        state = each * self.tensors() if each else 0
-        return rest + state + self.activations(batch, setting) + loss + inputs
+        return maps + BF16 * (self.weights() + batch * area(self.grids.size) * self.designs.in_channels)
 
     def _stem_weights(self, first: int, others: int) -> Ints:
         """Weights of the stem, those of its first convolution and of the others taken so many times."""

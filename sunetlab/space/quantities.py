@@ -115,9 +115,7 @@ COLUMNS: dict[str, Column] = {
         lambda v: v.tally.activations(*v.lens.training),
         lambda s: s.report.memory(s.setting).activations,
     ),
-    "memory": Column(
-        _BYTES, "less", lambda v: v.tally.held(*v.lens.training), lambda s: s.report.memory(s.setting).held
-    ),
+    "memory": Column(_BYTES, "less", lambda v: v.training_peak, lambda s: s.report.memory(s.setting).training.bytes),
     "layers": Column(_COUNT, "", lambda v: v.tally.layers(), lambda s: s.report.depth),
     "fov": _field("usual"),
     "fov_least": _field("least"),

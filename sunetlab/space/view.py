@@ -10,6 +10,7 @@ from sunetlab.analysis.report import Report
 from sunetlab.space.designs import Designs, Frame, Ints
 from sunetlab.space.fields import Sees, Sights, blocks_alone
 from sunetlab.space.formulas import Grids, Tally, grids
+from sunetlab.space.peaks import Peaks
 
 
 class Training(NamedTuple):
@@ -23,11 +24,12 @@ PLAIN = Training()
 
 
 class Lens(NamedTuple):
-    """What designs of one frame share: maps at an input size, tables of what they see, how they are trained."""
+    """What designs of one frame share: maps at an input size, tables of what they see, how they are trained, parts."""
 
     grids: Grids
     sights: Sights
     training: Training
+    peaks: Peaks
 
     @classmethod
     def of(
@@ -41,7 +43,8 @@ class Lens(NamedTuple):
         """For designs of `frame` whose blocks have these depths and numbers of modules, and images of `size`."""
         depths, stacks = [[sorted(set(map(int, block))) for block in blocks] for blocks in (depths, stacks)]
         deepest = max(depth[-1] for depth in depths)
-        return cls(grids(frame, size, deepest), Sights(frame, depths, stacks), training)
+        sights, peaks = Sights(frame, depths, stacks), Peaks(frame, size, *training)
+        return cls(grids(frame, size, deepest), sights, training, peaks)
 
 
 class View:
@@ -55,6 +58,11 @@ class View:
     def tally(self) -> Tally:
         """Costs."""
         return Tally(self.designs, self.lens.grids)
+
+    @cached_property
+    def training_peak(self) -> Ints:
+        """Bytes at the worst of a training step."""
+        return self.lens.peaks.training(self.designs, self.tally)
 
     @cached_property
     def network(self) -> Sees:

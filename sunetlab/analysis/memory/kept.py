@@ -103,18 +103,12 @@ class Memory(NamedTuple):
     inference: Peak
     training: Peak
 
-    @property
-    def held(self) -> int:
-        """What a training step needs all in all, at whichever time: everything above but the peaks."""
-        rest = self.weights + self.buffers + self.gradients + self.optimizer + self.image + self.targets
-        return rest + self.activations + self.loss
-
 
 def memory(plan: Plan, batch: int = 1, setting: Setting | None = None) -> Memory:
     """The memory of `plan` for `batch` images that go through the network at once."""
     setting = setting or Setting()
     of = sizes(plan, batch, setting)
-    kept = _keeps_map(plan)
+    kept = keeps_map(plan)
     rows = _rows(plan, of, kept)
     weights = sum(of.weight) + sum(of.bias)
     norms = [size for size, layer in zip(of.statistic, plan.layers, strict=True) if layer.kind == "bn"]
@@ -140,7 +134,7 @@ def memory(plan: Plan, batch: int = 1, setting: Setting | None = None) -> Memory
     )
 
 
-def _keeps_map(plan: Plan) -> list[bool]:
+def keeps_map(plan: Plan) -> list[bool]:
     """Of every layer whether its map stays for the backward pass."""
     kept = [layer.kind == "relu" for layer in plan.layers]
     for layer in plan.layers:

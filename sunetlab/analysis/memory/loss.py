@@ -21,7 +21,8 @@ class Loss:
         self.number = setting.up(FP32)  # one number, in fp32
         self.smooth = setting.label_smoothing
         resized = plan.spec.task == "segmentation" and setting.resizes_in_fp32
-        self.converted = sizes.logits if setting.bf16 and not resized else 0  # a copy of bf16 logits in fp32
+        self.converts = setting.bf16 and not resized
+        self.converted = sizes.logits if self.converts else 0  # a copy of bf16 logits in fp32
         self.result = sizes.out[-1]
 
     def forward(self) -> None:
@@ -58,7 +59,7 @@ class Loss:
             self.meter.give(logits + self.sizes.per_target)
         self._take(logits)
         self.meter.give(2 * logits)
-        if self.converted:
+        if self.converts:
             self._take(self.result)
             self.meter.give(logits)
 

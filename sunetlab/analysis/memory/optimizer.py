@@ -1,8 +1,12 @@
 """What an optimiser holds between steps, and what it takes for itself during one."""
 
+from typing import TypeVar
+
 from sunetlab.analysis.cost import WEIGHTED
 from sunetlab.analysis.memory.sizes import FP32, Setting, Sizes
 from sunetlab.analysis.plan import Plan
+
+Bytes = TypeVar("Bytes")
 
 
 def variant(setting: Setting) -> str:
@@ -37,12 +41,22 @@ def temporaries(plan: Plan, sizes: Sizes, setting: Setting) -> int:
     """
     weights = [size for size, layer in zip(sizes.weight, plan.layers, strict=True) if layer.kind in WEIGHTED]
     others = sum(sizes.weight) + sum(sizes.bias) - sum(weights)
-    if variant(setting) == "fused":
-        return 0
-    if setting.optimizer == "adamw":  # the root of the second moment; the loop divides it into a tensor of its own,
-        if variant(setting) == "foreach":  # which lives until the next parameter has its own
-            return max(sum(weights), others)
+    if variant(setting) != "loop":
+        return max(temporaries_of_groups(sum(weights), others, setting))
+    if setting.optimizer == "adamw":  # the root of the second moment is divided into a tensor of its own, which lives
+        # until the next parameter has its own
         return max(before + 2 * now for before, now in zip([0, *weights], weights, strict=False))
-    if variant(setting) == "foreach":  # the gradients with the decayed weights; Nesterov's step is added in place
-        return sum(weights) if setting.weight_decay else 0
     return (setting.weight_decay + setting.momentum) * max(weights)  # each a new tensor, one parameter after another
+
+
+def temporaries_of_groups(weights: Bytes, others: Bytes, setting: Setting) -> list[Bytes | int]:
+    """Bytes that foreach or fused takes for each group of parameters, one group after another.
+
+    AdamW: the root of the second moment. SGD: the gradients with the decayed weights; Nesterov's step is added in
+    place, and the group of all others does not decay.
+    """
+    if variant(setting) == "fused":
+        return [0]
+    if setting.optimizer == "adamw":
+        return [weights, others]
+    return [weights if setting.weight_decay else 0]

@@ -4,6 +4,8 @@ Backward takes the layers from last to first, as autograd does, which picks the 
 An operation's results are there before its own gradient and what it had kept go. Gradients that meet at a map are
 added: into the first one's memory, or into new memory where that one is a part of a concatenation's gradient.
 Gradients are None when a step begins, and those of parameters grow as the walk goes.
+
+Nothing here asks how large a size is: `space/peaks.py` sends whole arrays of sizes through the same walk, part by part.
 """
 
 from collections.abc import Callable
@@ -24,22 +26,25 @@ def run_step(plan: Plan, sizes: Sizes, setting: Setting, kept: list[bool]) -> Me
     meter.take(sizes.image_copy, 0)
     meter.take(setting.up(INT64) + setting.up(FP32), 0)  # how many targets count; the loss that is told at the end
     loss = Loss(plan, sizes, setting, meter)
-    _forward(plan, sizes, meter, kept)
+    everything = range(len(plan.layers))
+    meter.take(sizes.image_cast, 0)
+    forward(plan, sizes, meter, kept, everything)
+    meter.give(sum(sizes.bias_cast))  # copies of biases go when the network returns
     loss.forward()
     meter.phase = "backward"
     loss.backward()
-    _Backward(plan, sizes, setting, meter).run()
+    Backward(plan, sizes, setting, meter).run(everything)
     meter.give(loss.number)
     meter.phase = "step"
     meter.take(temporaries(plan, sizes, setting), len(plan.layers) + 1)
     return meter
 
 
-def _forward(plan: Plan, sizes: Sizes, meter: Meter, kept: list[bool]) -> None:
-    """A map that nothing keeps goes with the operation that takes it; copies of biases go when the network returns."""
+def forward(plan: Plan, sizes: Sizes, meter: Meter, kept: list[bool], span: range) -> None:
+    """Run some layers; a map that nothing keeps goes with the operation that takes it."""
     out, weight_cast, bias_cast = sizes.out, sizes.weight_cast, sizes.bias_cast
-    meter.take(sizes.image_cast, 0)
-    for at, layer in enumerate(plan.layers):
+    for at in span:
+        layer = plan.layers[at]
         kind = layer.kind
         if kind == "bn":
             meter.take(out[at] + 2 * sizes.statistic[at], at)
@@ -50,7 +55,6 @@ def _forward(plan: Plan, sizes: Sizes, meter: Meter, kept: list[bool]) -> None:
             for of in layer.inputs:
                 if not kept[of]:
                     meter.give(out[of])
-    meter.give(sum(bias_cast))
 
 
 class _Gradient:
@@ -62,16 +66,21 @@ class _Gradient:
         self.size, self.users, self.whole = size, 1, True
 
 
-class _Backward:
-    """The walk back: `waiting` has the gradient of every layer's map, as far as it has come."""
+class Backward:
+    """The walk back: `waiting` has the gradient of every layer's map, as far as it has come.
 
-    def __init__(self, plan: Plan, sizes: Sizes, setting: Setting, meter: Meter) -> None:
+    It begins with that of the last layer's, or of another one's where only what is before that is gone through.
+    """
+
+    def __init__(self, plan: Plan, sizes: Sizes, setting: Setting, meter: Meter, last: int | None = None) -> None:
         self.layers, self.sizes, self.setting, self.meter = plan.layers, sizes, setting, meter
-        self.waiting = {len(plan.layers) - 1: _Gradient(sizes.out[-1])}
+        last = len(plan.layers) - 1 if last is None else last
+        self.waiting = {last: _Gradient(sizes.out[last])}
 
-    def run(self) -> None:
+    def run(self, span: range) -> None:
+        """Go through some layers, from the last to the first; everything after them has been gone through."""
         waiting, layers = self.waiting, self.layers
-        for at in range(len(layers) - 1, -1, -1):
+        for at in reversed(span):
             _BACKWARD[layers[at].kind](self, at, layers[at], waiting.pop(at))
 
     # One method per kind of operation.
@@ -81,7 +90,7 @@ class _Backward:
         sizes, take, give = self.sizes, self.meter.take, self.meter.give
         of, weight, bias, cast = layer.inputs[0], sizes.weight[at], sizes.bias[at], sizes.weight_cast[at]
         result = sizes.out[of] if of >= 0 else 0  # images need no gradient
-        take(result + (cast + sizes.bias_cast[at] if cast else weight + bias), at)
+        take(result + (cast + sizes.bias_cast[at] if self.setting.bf16 else weight + bias), at)
         self.release(given)
         give(cast)
         if of < 0:
@@ -89,13 +98,14 @@ class _Backward:
         else:
             give(result if layer.kind == "linear" else 0)  # a convolution's input goes with the ReLU that made it
             self.deliver(of, result, at)
-        if cast:
+        if self.setting.bf16:
             take(weight, at)
             give(cast)
             take(bias, at)
             give(sizes.bias_cast[at])
 
     def relu(self, at: int, layer: Layer, given: _Gradient) -> None:
+        """Its gradient is a map of its own; what it had kept goes."""
         del layer
         size = self.sizes.out[at]
         self.meter.take(size, at)
@@ -104,6 +114,7 @@ class _Backward:
         self.waiting[at - 1] = _Gradient(size)
 
     def bn(self, at: int, layer: Layer, given: _Gradient) -> None:
+        """Its input and its statistics go."""
         size, number = self.sizes.out[at], self.sizes.statistic[at]
         self.meter.take(size + 2 * number, at)  # gradients of its input, scale and shift
         self.release(given)
@@ -111,23 +122,26 @@ class _Backward:
         self.deliver(layer.inputs[0], size, at)
 
     def avg_pool(self, at: int, layer: Layer, given: _Gradient) -> None:
+        """Its input goes."""
         self.global_pool(at, layer, given)
         self.meter.give(self.sizes.out[layer.inputs[0]])  # its input
 
     def global_pool(self, at: int, layer: Layer, given: _Gradient) -> None:
+        """A gradient of its input's size."""
         size = self.sizes.out[layer.inputs[0]]
         self.meter.take(size, at)
         self.release(given)
         self.deliver(layer.inputs[0], size, at)
 
     def bilinear(self, at: int, layer: Layer, given: _Gradient) -> None:
+        """A gradient of its input's size, by way of fp32 where it was resized in that."""
         size = self.sizes.out[layer.inputs[0]]
-        in_fp32 = 2 * size if self.setting.resizes_in_fp32 else 0
-        self.meter.take(in_fp32 or size, at)
+        in_fp32 = self.setting.resizes_in_fp32
+        self.meter.take(2 * size if in_fp32 else size, at)
         self.release(given)
         if in_fp32:
             self.meter.take(size, at)
-            self.meter.give(in_fp32)
+            self.meter.give(2 * size)
         self.deliver(layer.inputs[0], size, at)
 
     def add(self, at: int, layer: Layer, given: _Gradient) -> None:
@@ -145,6 +159,7 @@ class _Backward:
     # What becomes of gradients.
 
     def release(self, gradient: _Gradient) -> None:
+        """One less looks at a gradient."""
         gradient.users -= 1
         if not gradient.users:
             self.meter.give(gradient.size)
@@ -165,15 +180,15 @@ class _Backward:
         self.release(gradient)
 
 
-_BACKWARD: dict[str, Callable[[_Backward, int, Layer, _Gradient], None]] = {
-    "conv": _Backward.weighted,
-    "conv_transpose": _Backward.weighted,
-    "linear": _Backward.weighted,
-    "relu": _Backward.relu,
-    "bn": _Backward.bn,
-    "avg_pool": _Backward.avg_pool,
-    "global_pool": _Backward.global_pool,
-    "bilinear": _Backward.bilinear,
-    "add": _Backward.add,
-    "concat": _Backward.concat,
+_BACKWARD: dict[str, Callable[[Backward, int, Layer, _Gradient], None]] = {
+    "conv": Backward.weighted,
+    "conv_transpose": Backward.weighted,
+    "linear": Backward.weighted,
+    "relu": Backward.relu,
+    "bn": Backward.bn,
+    "avg_pool": Backward.avg_pool,
+    "global_pool": Backward.global_pool,
+    "bilinear": Backward.bilinear,
+    "add": Backward.add,
+    "concat": Backward.concat,
 }
