@@ -21,7 +21,7 @@ TRAINING = Training(3, Setting(precision="bf16", optimizer="adamw"))
 
 def costs(spec: SUNetSpec) -> dict[str, int]:
     report = analyze(spec, SIZE, TRAINING.batch)
-    return {"params": report.params, "macs": report.macs // 3, "memory": report.memory(TRAINING.setting).held}
+    return {"params": report.params, "macs": report.macs // 3, "memory": report.memory(TRAINING.setting).training.bytes}
 
 
 def asked(solve: str, **more: Any) -> Question:

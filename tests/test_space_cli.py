@@ -74,7 +74,7 @@ def test_every_design_told_is_what_the_analysis_says(said: Said, space: str) -> 
         memory = report.memory(precision="bf16")
         assert told["id"] == spec.id
         assert (told["params"], told["macs"], told["layers"]) == (report.params, report.macs // 4, report.depth)
-        assert (told["activations"], told["memory"]) == (memory.activations, memory.held)
+        assert (told["activations"], told["memory"]) == (memory.activations, memory.training.bytes)
         assert told["fov"] == report.fov.network.image.usual
         assert (told["block2_fov"], told["degrid"]) == (report.fov.blocks[1].image.usual, "false")
         assert told["params"] <= 2_000_000
@@ -110,8 +110,8 @@ def test_no_worse_than_a_network_in_some_quantities(said: Said, space: str) -> N
 
 
 def test_all_survivors_to_files(said: Said, space: str) -> None:
-    survivors = json.loads(said(f"space screen {space} --json --out all.parquet")[1])["survivors"]
-    status, _, err = said(f"space screen {space} --out all.csv --columns block4_fov")
+    survivors = json.loads(said(f"space screen {space} --json --columns memory --out all.parquet")[1])["survivors"]
+    status, _, err = said(f"space screen {space} --out all.csv --columns block4_fov,memory")
     assert (status, err.strip()) == (0, "saved all.csv")
     wide, plain = pd.read_parquet("all.parquet"), pd.read_csv("all.csv")
     assert len(wide) == len(plain) == survivors

@@ -215,7 +215,7 @@ def test_known_networks_stand_beside_the_survivors(survivors: pd.DataFrame) -> N
     found = survey(SPACE, where_of(SPACE, BOUNDS), wanted, training)
     known = found.known[0]
     fov = report.fov.network.image.usual
-    assert known.values["memory"] == report.memory(training.setting).held
+    assert known.values["memory"] == report.memory(training.setting).training.bytes
     beats = (survivors["params"] <= report.params) & (survivors["fov"] >= fov)
     beats &= (survivors["params"] < report.params) | (survivors["fov"] > fov)
     assert known.beaten == beats.sum()

@@ -14,8 +14,9 @@ from sunetlab.space.view import PLAIN, Subject, Training
 from sunetlab.space.where import Comparison, Where
 from sunetlab.spec import SUNetSpec
 
-ALWAYS = ("params", "macs", "activations", "memory", "layers", "fov", "fov_most")  # what is told of every design
-SPREAD = ("params", "macs", "activations", "memory", "layers", "fov")
+ALWAYS = ("params", "macs", "activations", "layers", "fov", "fov_most")  # what is worked out of every survivor
+SPREAD = ("params", "macs", "activations", "layers", "fov")
+TOLD = ("memory",)  # of the designs that are told of as well: it takes as long as all others together
 
 
 class Sink(Protocol):
@@ -46,7 +47,7 @@ class Wanted(NamedTuple):
 
     @property
     def everything(self) -> tuple[str, ...]:
-        """The quantities that are told of designs, each once."""
+        """The quantities that are worked out of every survivor, each once."""
         return tuple(dict.fromkeys((*ALWAYS, *self.front, self.by, *self.names)))
 
 
@@ -80,7 +81,7 @@ class Survey(NamedTuple):
     Attributes:
         funnel: how many there are.
         whole: whether every design was looked at.
-        spreads: of the quantities of SPREAD, in its order.
+        spreads: of the quantities of SPREAD, then of all others asked for but words.
         front: the front, from the best in its first quantity on.
         best: the best few.
         known: the known networks.
@@ -110,12 +111,13 @@ def survey(
     Raises:
         InputError: an unknown quantity; a front in quantities of which it is not known what is better.
     """
-    names = wanted.everything
+    names, told_of = wanted.everything, tuple(dict.fromkeys((*wanted.everything, *TOLD)))
     check(space, names)
     better = _better(wanted)
-    networks = [(name, spec, _values(spec, names, space, training)) for name, spec in wanted.networks.items()]
+    networks = [(name, spec, _values(spec, told_of, space, training)) for name, spec in wanted.networks.items()]
     beaten = [Beaten(*wanted.front, (v[wanted.front[0]], v[wanted.front[1]]), better) for _, _, v in networks]
-    spreads = [Spread(name) for name in SPREAD]
+    spread_of = dict.fromkeys((*SPREAD, *wanted.front, wanted.by, *wanted.names))
+    spreads = [Spread(name) for name in spread_of if column(name).quantity.unit != "words"]
     front, best = Front(*wanted.front, better), Best(wanted.by, wanted.best)
     density = Density(*wanted.front) if wanted.density else None
     told: list[Sink] = [*spreads, front, best, *beaten, *([density] if density else []), *sinks]
@@ -127,8 +129,8 @@ def survey(
         funnel=screen.funnel,
         whole=screen.funnel.looked_at == len(space),
         spreads=tuple(spreads),
-        front=_told(space, front.chosen, names, training),
-        best=_told(space, best.chosen, names, training),
+        front=_told(space, front.chosen, told_of, training),
+        best=_told(space, best.chosen, told_of, training),
         known=tuple(
             Known(name, spec, found, _broken(spec, where, space, training), count.count)
             for (name, spec, found), count in zip(networks, beaten, strict=True)
