@@ -5,7 +5,7 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -22,6 +22,7 @@ from .space_words import takes_space, until_stopped
 
 if TYPE_CHECKING:
     from sunetlab.space.definition import SpaceFile
+    from sunetlab.space.quantities import Better
     from sunetlab.space.space import Space
     from sunetlab.space.survey import Survey, Told, Wanted
 
@@ -48,9 +49,11 @@ def screen(
             show_default=False,
         ),
     ] = None,
-    front: Annotated[str, typer.Option(metavar="X,Y", help="The two quantities of the Pareto front.")] = "params,fov",
+    front: Annotated[
+        str, typer.Option(metavar="X,Y", help="Quantities of the Pareto front; layers:less.")
+    ] = "params,fov",
     best: Annotated[int, typer.Option(min=0, max=10_000, help="How many of the best are told.")] = 5,
-    by: Annotated[str, typer.Option(metavar="QUANTITY", help="What they are best in.")] = "fov",
+    by: Annotated[str, typer.Option(metavar="QUANTITY", help="What they are best in; layers:less.")] = "fov",
     compare: Annotated[
         list[str] | None,
         typer.Option(metavar="NETWORK", help="Lay it beside them.", show_default="the three of Table 1"),
@@ -72,9 +75,10 @@ def screen(
     from .progress import Screen
 
     space = asked.space()
-    pair = _names(front, "--front")
+    pair = [_directed(name, "--front") for name in _names(front, "--front")]
     if len(pair) != 2:
         raise InputError(f"--front: {front!r}: must be two quantities, such as params,fov")
+    by, by_better = _directed(by, "--by")
     bounds, called = [asked.where] if asked.where else [], {}
     if like is not None:
         name, _, listed = like.partition(":")
@@ -84,8 +88,10 @@ def screen(
     where = where_of(space, ", ".join(bounds))
     wanted = Wanted(
         names=_names(columns, "--columns") if columns else (),
-        front=(pair[0], pair[1]),
+        front=(pair[0][0], pair[1][0]),
+        better=(pair[0][1], pair[1][1]),
         by=by,
+        by_better=by_better,
         best=best,
         networks=_networks(space, compare),
         density=plot is not None,
@@ -126,6 +132,14 @@ def _names(text: str, flag: str) -> tuple[str, ...]:
     if not all(names):
         raise InputError(f"{flag}: {text!r}: must be names of quantities, separated by commas")
     return names
+
+
+def _directed(text: str, flag: str) -> "tuple[str, Better]":
+    """`layers:less` as a quantity and which way it is better; "" where that is not said."""
+    name, colon, better = text.partition(":")
+    if colon and better not in ("less", "more"):
+        raise InputError(f"{flag}: {text!r}: must be a quantity, or one with :less or :more")
+    return name, cast("Better", better)
 
 
 def _networks(space: "Space", compare: list[str] | None) -> dict[str, SUNetSpec]:

@@ -35,8 +35,8 @@ def _cloud(found: "Survey", wanted: "Wanted") -> Cloud:
         raise ValueError("the survey was not asked where survivors lie")
     x_edges, y_edges, counts = found.density.cells()
     scales = [
-        Scale(name, column(name).quantity.scale, edges.tolist(), column(name).better, log=True)
-        for name, edges in zip(wanted.front, (x_edges, y_edges), strict=True)
+        Scale(name, column(name).quantity.scale, edges.tolist(), better, log=True)
+        for name, edges, better in zip(wanted.front, (x_edges, y_edges), wanted.sides, strict=True)
     ]
     return Cloud(scales[0], scales[1], counts, tuple(_marks(found, wanted)))
 

@@ -101,6 +101,15 @@ def test_a_front_is_what_no_other_beats(pair: tuple[str, str], survivors: pd.Dat
         ]
 
 
+def test_which_way_is_better_can_be_said(survivors: pd.DataFrame) -> None:
+    wanted = Wanted(front=("layers", "params"), better=("less", "more"), by="layers", by_better="less", best=1)
+    found = survey(SPACE, where_of(SPACE, BOUNDS), wanted)
+    shallow = survivors[survivors["layers"] == survivors["layers"].min()]
+    assert found.front[0].values["params"] == shallow["params"].max()
+    assert found.best[0].number == shallow["design"].min()
+    assert [told.values["params"] for told in found.front] == sorted(told.values["params"] for told in found.front)
+
+
 @pytest.mark.parametrize("name", ["params", "fov", "layers"])
 @pytest.mark.parametrize("most", [1, 29, 10_000])
 def test_the_best_are_the_first_of_all_sorted(name: str, most: int, survivors: pd.DataFrame) -> None:

@@ -32,7 +32,9 @@ class Wanted(NamedTuple):
     Attributes:
         names: quantities beside those of ALWAYS.
         front: two quantities that designs compete in.
+        better: which way each of them is better; "" for what `quantities` says.
         by: the quantity by which the best few are chosen.
+        by_better: which way it is better; "" for what `quantities` says, or more where it says neither.
         best: how many.
         networks: known ones to be laid beside the survivors, by name.
         density: whether it is to be known where survivors lie for the two quantities of the front.
@@ -40,10 +42,18 @@ class Wanted(NamedTuple):
 
     names: tuple[str, ...] = ()
     front: tuple[str, str] = ("params", "fov")
+    better: tuple[Better, Better] = ("", "")
     by: str = "fov"
+    by_better: Better = ""
     best: int = 5
     networks: Mapping[str, SUNetSpec] = {}
     density: bool = False
+
+    @property
+    def sides(self) -> tuple[Better, Better]:
+        """Which way each quantity of the front is better."""
+        x, y = (said or column(name).better for said, name in zip(self.better, self.front, strict=True))
+        return x, y
 
     @property
     def everything(self) -> tuple[str, ...]:
@@ -118,7 +128,7 @@ def survey(
     beaten = [Beaten(*wanted.front, (v[wanted.front[0]], v[wanted.front[1]]), better) for _, _, v in networks]
     spread_of = dict.fromkeys((*SPREAD, *wanted.front, wanted.by, *wanted.names))
     spreads = [Spread(name) for name in spread_of if column(name).quantity.unit != "words"]
-    front, best = Front(*wanted.front, better), Best(wanted.by, wanted.best)
+    front, best = Front(*wanted.front, better), Best(wanted.by, wanted.best, wanted.by_better)
     density = Density(*wanted.front) if wanted.density else None
     told: list[Sink] = [*spreads, front, best, *beaten, *([density] if density else []), *sinks]
     screen = Screen(space, where, names, training)
@@ -180,13 +190,14 @@ def check(space: Space, names: Sequence[str]) -> None:
 
 
 def _better(wanted: Wanted) -> tuple[Better, Better]:
-    found = tuple(column(name).better for name in wanted.front)
-    for name, better in zip(wanted.front, found, strict=True):
+    for name, better in zip(wanted.front, wanted.sides, strict=True):
         if not better:
-            raise InputError(f"--front: {name}: neither less nor more of it is better")
+            raise InputError(f"--front: {name}: neither less nor more of it is better: say {name}:less or {name}:more")
+        if column(name).quantity.unit == "words":
+            raise InputError(f"--front: {name}: is a word, not a number")
     if wanted.front[0] == wanted.front[1]:
         raise InputError(f"--front: {','.join(wanted.front)}: must be two quantities")
-    return found[0], found[1]
+    return wanted.sides
 
 
 def _values(spec: SUNetSpec, names: Sequence[str], space: Space, training: Training) -> dict[str, Any]:
