@@ -1,24 +1,26 @@
 """`sunetlab space match`: families of designs at equal cost."""
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from sunetlab import InputError, SUNetSpec
-from sunetlab.files import shown, write_table
+from sunetlab.files import shown
 
 from .designs import build_words, told
 from .network import Input, input_size, takes_network
-from .output import Csv, Json, form_asked, note, percent, print_csv, print_json, print_table, say, say_lines
-from .sample import arms_table
+from .output import Csv, Json, form_asked, note, percent, print_csv, print_json, print_table, say, say_lines, sides
+from .sample import write_arms
 from .space_words import Vary, factors_of
 
 if TYPE_CHECKING:
     from sunetlab.space.match import Arm, Family, Question
 
 _OF_FAMILY = ("depth", "n", "stacks", "widths")
+_TOLD = ("params", "macs", "memory", "fov", "layers")
 
 
 @takes_network
@@ -63,6 +65,8 @@ def match(
     from .progress import Screen
 
     form = form_asked(as_json, as_csv)
+    if out is not None and out.suffix.lower() not in (".toml", ".json"):
+        raise InputError(f"--out: {out}: must end in .toml or .json")
     if not vary:
         raise InputError("--vary: is needed: what differs between the designs, such as depth=1,2,3,4")
     word, _, among = solve.partition("=")
@@ -118,7 +122,7 @@ def _holds(said: list[str], tolerance: str) -> dict[str, float]:
 def _part(text: str, flag: str) -> float:
     """`1%` or `0.01`."""
     match = re.fullmatch(r"\s*(\d{1,6}(?:\.\d{1,9})?)\s*(%?)\s*", text)
-    if match is None or float(match[1]) == 0:
+    if match is None or float(match[1]) == 0 or (not match[2] and float(match[1]) >= 1):
         raise InputError(f"{flag}: {text!r}: must be a part above 0, such as 1% or 0.01")
     return float(match[1]) / (100 if match[2] else 1)
 
@@ -128,31 +132,41 @@ def _print(spec: SUNetSpec, family: "Family", asked: "Question") -> None:
     say(f"{spec.summary}: {', '.join(targets)}; {family.looked_at:,} designs looked at")
     say()
     held = [hold.name for hold in family.holds]
-    names = [name for name in family.reference if name not in held]
+    names = [name for name in _TOLD if name not in held]
     varied = list(asked.levels[0])
-    columns = [word for word in _OF_FAMILY if word not in varied]
-    cells = [["the network", *[""] * (len(varied) - 1), *(_word(spec, word) for word in columns)]]
-    cells[0] += [cell for name in held for cell in (told(name, family.reference[name]), "")]
-    cells[0] += [told(name, family.reference[name]) for name in names]
-    for arms in family.arms:
-        for arm in arms:
-            row = [*map(shown, arm.level.values()), *(_word(arm.design.spec, word) for word in columns)]
-            for name in held:
-                row += [told(name, arm.values[name]), f"{100 * arm.mismatch[name]:+.3f} %"]
-            cells.append(row + [told(name, arm.values[name]) for name in names])
+    by_rule = asked.words.get("widths") == "rule"
+    columns = [word for word in _OF_FAMILY if word not in varied and not (word == "widths" and by_rule)]
+    cells = [[*(_word(spec, word) for word in (*varied, *columns)), *_figures(family.reference, None, held, names)]]
+    for arm in (arm for arms in family.arms for arm in arms):
+        own = [shown(level).strip("'") for level in arm.level.values()]
+        words = [_word(arm.design.spec, word) for word in columns]
+        cells.append([*own, *words, *_figures(arm.values, arm, held, names)])
+    cells[0].append("the network")
     headings = [heading for name in held for heading in (name, "off by")]
-    print_table([*varied, *columns, *headings, *names], cells)
-    beyond = [arm for arms in family.arms for arm in arms if not arm.within]
-    if beyond:
-        say()
-        say_lines(f"{len(beyond)} beyond the tolerance: there is nothing nearer; try --solve with another word.")
+    print_table([*varied, *columns, *headings, *names, ""], cells)
     say()
-    for arms in family.arms:
+    if by_rule:
+        say_lines("Widths of all but the network itself follow one rule.")
+    for reason in family.missing:
+        say_lines(f"Nothing for {reason}.")
+    if any(arms and not arms[0].within for arms in family.arms):
+        where = f"in {asked.solve}={asked.among}" if asked.among else f"for any {asked.solve}"
+        say_lines(f"Where the nearest is beyond the tolerance there is nothing nearer {where}.")
+    say()
+    for arms in filter(None, family.arms):
         say(f"sunetlab build {build_words(arms[0].design.spec)}")
 
 
+def _figures(values: "Mapping[str, int]", arm: "Arm | None", held: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Cells of what is held, each with how far it is off, of what is not, and whether that is too far."""
+    off = [f"{100 * arm.mismatch[name]:+.3f} %" if arm else "" for name in held]
+    cells = [cell for name, by in zip(held, off, strict=True) for cell in (told(name, values[name]), by)]
+    beyond = [] if arm is None else ["" if arm.within else "beyond"]
+    return [*cells, *(told(name, values[name]) for name in names), *beyond]
+
+
 def _word(spec: SUNetSpec, word: str) -> str:
-    return shown(getattr(spec, word))
+    return shown(getattr(spec, word)).strip("'")
 
 
 def _rows(family: "Family") -> "list[dict[str, Any]]":
@@ -176,12 +190,16 @@ def _record(spec: SUNetSpec, family: "Family") -> dict[str, Any]:
         "holds": [hold._asdict() for hold in family.holds],
         "looked_at": family.looked_at,
         "arms": [[arm(found) for found in arms] for arms in family.arms],
+        "missing": list(family.missing),
     }
 
 
 def _save(out: Path, family: "Family", asked: "Question") -> None:
     from sunetlab.space.pick import arm_words
 
-    arms = [arms[0].level | arm_words(arms[0].design) for arms in family.arms]
+    arms = [arms[0].level | arm_words(arms[0].design) for arms in family.arms if arms]
     held = ", ".join(f"{hold.name} {hold.target:,} ± {percent(hold.tolerance, 2)}" for hold in family.holds)
-    write_table(out, arms_table(arms, asked.words), comment=f"{len(arms)} designs at {held}, solved for {asked.solve}")
+    size = sides(asked.size or asked.network.design_size)
+    about = f"{len(arms)} designs at {held}, input {size}, solved for {asked.solve}"
+    heads = {"task": asked.network.task, "num_classes": asked.network.num_classes}
+    write_arms(out, arms, {**asked.words, **heads}, about)

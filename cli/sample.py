@@ -1,5 +1,6 @@
 """`sunetlab space sample`: designs drawn uniformly from those that keep the bounds."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sunetlab import InputError
-from sunetlab.files import write_table
+from sunetlab.files import write_table, write_text
 
-from .designs import build_words, row
+from .designs import build_words, row, told
 from .output import Json, note, print_json, print_table, say
 from .space_words import takes_space
 
@@ -43,6 +44,8 @@ def sample(
 
     from .progress import Screen
 
+    if out is not None and out.suffix.lower() not in (".toml", ".json"):
+        raise InputError(f"--out: {out}: must end in .toml or .json")
     if strata is not None and by is None:
         raise InputError("--strata: goes with --by")
     space = asked.space()
@@ -55,8 +58,7 @@ def sample(
     names = tuple(dict.fromkeys((*_TOLD, *([by] if by else []))))
     values = figures(space, np.asarray(found.numbers), names, asked.training)
     if out is not None:
-        arms = arms_table([arm_words(each) for each in designs], asked.network)
-        write_table(out, arms, comment=_about(found, len(designs), seed))
+        write_arms(out, [arm_words(each) for each in designs], asked.network, _about(found, len(designs), seed))
     if as_json:
         print_json(
             {
@@ -70,6 +72,10 @@ def sample(
         )
     else:
         say(_about(found, len(designs), seed))
+        if found.strata and by is not None:
+            say()
+            rows = [[told(by, round(s.low)), told(by, round(s.high)), s.designs] for s in found.strata]
+            print_table([f"{by} from", "to", "designs"], rows)
         say()
         print_table(
             ["design", *space.factors, *names],
@@ -88,7 +94,25 @@ def _about(found: Any, count: int, seed: int) -> str:
     return f"{count} drawn from {found.funnel.survivors:,} designs that keep the bounds, seed {seed}"
 
 
-def arms_table(arms: list[dict[str, Any]], network: Mapping[str, Any]) -> dict[str, Any]:
-    """A study's space of single designs: what they share, and what each has; its tasks say what the heads are for."""
+def write_arms(path: Path, arms: list[dict[str, Any]], network: Mapping[str, Any], about: str) -> None:
+    """A study's space of single designs: what they share, and what each has.
+
+    A study's tasks say what heads are for, so that is only told of: costs are those of the heads that were asked for.
+    """
     shared = {word: value for word, value in network.items() if word not in ("task", "num_classes")}
-    return {"network": shared, "arms": arms}
+    heads = {word: network[word] for word in ("task", "num_classes") if word in network}
+    if path.suffix.lower() != ".toml":
+        write_table(path, {"network": shared, "arms": arms})
+        return
+    told = ", ".join(f"{word} {value}" for word, value in heads.items())
+    lines = [f"# {about}{f'; costs are those of {told}' if told else ''}"]
+    lines += ["# A study has a question and [[tasks]] besides: put the one above, the others below.", ""]
+    lines += ["[network]", *map(_line, shared.items())]
+    for arm in arms:
+        lines += ["", "[[arms]]", *map(_line, arm.items())]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _line(item: tuple[str, Any]) -> str:
+    """A word and its value as TOML, which writes lists, texts, numbers and truths as JSON does."""
+    return f"{item[0]} = {json.dumps(item[1])}"

@@ -16,7 +16,7 @@ from .designs import build_words, row, told
 from .histogram import Histogram, print_histograms
 from .match import match
 from .network import find_network
-from .output import Json, note, percent, print_json, print_table, say, sides
+from .output import Json, note, percent, print_json, print_table, say, say_lines, sides
 from .sample import sample
 from .space_words import takes_space, until_stopped
 
@@ -109,21 +109,25 @@ def screen(
         about = {"command": _command(), "where": where.text if where else ""}
         sinks = [stack.enter_context(table(out, space, names, about))] if out else []
         found = survey(space, where, wanted, asked.training, progress, stop, sinks)
+        for sink in sinks:
+            sink.say(whole=str(found.whole).lower(), looked_at=str(found.funnel.looked_at))
     seconds = time.monotonic() - began
-    if plot is not None:
+    saved = [out] if out is not None else []
+    if plot is not None and found.funnel.survivors:
         from .space_plot import write_plot
 
         write_plot(plot, space, found, wanted, _command())
+        saved.append(plot)
     if as_json:
         print_json(_record(space, found, seconds))
     else:
         _print(space, found, asked, wanted, seconds, called)
-    for path in (plot, out):
-        if path is not None:
-            note(f"saved {path}")
+    for path in saved:
+        note(f"saved {path}")
+    if plot is not None and plot not in saved:
+        note(f"{plot} is not made: there is no design to show")
     if not found.whole:
-        part = percent(found.funnel.looked_at / len(space))
-        note(f"stopped after {part} of the designs; figures and files are of those")
+        note("stopped early: files and figures are of the designs looked at so far; the same command starts anew")
         raise typer.Exit(STOPPED)
 
 
@@ -169,6 +173,8 @@ def _print(
     say(f"{space.combinations:,} combinations of {', '.join(space.factors)}; input {size}, batch {asked.batch}")
     rate = f", {funnel.looked_at / seconds / 1e6:.1f} million a second" if seconds > 1 else ""
     say(f"{funnel.looked_at:,} designs looked at in {seconds:.1f} s{rate}")
+    if not found.whole:
+        say(f"stopped early: {percent(funnel.looked_at / len(space))} of the space, the first designs in its order")
     say()
     print_table(["", "before", "after", "kept"], _funnel(found, called))
     if not funnel.survivors:
@@ -212,7 +218,7 @@ def _print_designs(found: "Survey", space: "Space", wanted: "Wanted") -> None:
     say()
     every = -(-len(found.front) // _ROWS)
     rows = [*found.front[::every], *([found.front[-1]] if (len(found.front) - 1) % every else [])]
-    some = f", every {every}th" if every > 1 else ""
+    some = f", one in {every}" if every > 1 else ""
     say(f"Pareto front of {x} and {y}: {len(found.front)} designs{some}")
     print_table(heads, [row(one.design, one.values, names) for one in rows])
     if found.best:
@@ -236,7 +242,8 @@ def _print_known(found: "Survey", wanted: "Wanted", called: dict[str, str]) -> N
         ]
         for known in found.known
     ]
-    print_table(["network", *names, f"beaten in {x} and {y} by", "does not keep"], rows)
+    print_table(["network", *names, "beaten by", "does not keep"], rows)
+    say_lines(f"Beaten by: survivors that are no worse in {x} and {y}, and better in one.")
 
 
 def _record(space: "Space", found: "Survey", seconds: float) -> dict[str, Any]:

@@ -23,7 +23,9 @@ def write_plot(path: Path, space: "Space", found: "Survey", wanted: "Wanted", co
     cloud = _cloud(found, wanted)
     title = f"{found.funnel.survivors:,} of {space.combinations:,} designs"
     if path.suffix.lower() == ".svg":
-        write_text(path, draw_cloud(cloud, f"{wanted.front[1]} against {wanted.front[0]}", f"{title}: {command}"))
+        early = "" if found.whole else f", stopped after {found.funnel.looked_at:,} designs"
+        heading = f"{wanted.front[1]} against {wanted.front[0]}{early}"
+        write_text(path, draw_cloud(cloud, heading, f"{title}: {command}"))
     else:
         write_text(path, cloud_page(_page(title, command, cloud, found, wanted)))
 
@@ -67,6 +69,8 @@ def _page(title: str, command: str, cloud: Cloud, found: "Survey", wanted: "Want
     tables = [_table(f"Pareto front of {' and '.join(wanted.front)}", found.front, names, 0)]
     if found.best:
         tables.append(_table(f"The best in {wanted.by}", found.best, names, len(found.front)))
+    if found.known:
+        tables.append(_known(found, names))
     return Page(
         title=title,
         command=command,
@@ -78,10 +82,33 @@ def _page(title: str, command: str, cloud: Cloud, found: "Survey", wanted: "Want
     )
 
 
+def _known(found: "Survey", names: Sequence[str]) -> Table:
+    from sunetlab.space.quantities import column
+
+    first = len(found.front) + len(found.best)
+    figures = [Column(name, column(name).quantity.scale) for name in names]
+    columns = [Column("network"), *figures, Column("beaten by", "count"), Column("does not keep")]
+    rows = [
+        Row(
+            (
+                _NAMES.get(known.name, known.name),
+                *(known.values[name] for name in names),
+                known.beaten,
+                "; ".join(known.breaks),
+            ),
+            first + index,
+        )
+        for index, known in enumerate(found.known)
+    ]
+    return Table(
+        "Known networks; beaten by designs that are no worse in both, and better in one", tuple(columns), tuple(rows)
+    )
+
+
 def _table(heading: str, designs: "Sequence[Told]", names: Sequence[str], first: int) -> Table:
     from sunetlab.space.quantities import column
 
-    columns = [Column(name, column(name).quantity.unit) for name in names] + [Column("words", "words")]
+    columns = [Column(name, column(name).quantity.scale) for name in names] + [Column("command", "words")]
     rows = [
         Row((*(one.values[name] for name in names), f"sunetlab build {build_words(one.design.spec)}"), first + index)
         for index, one in enumerate(designs)

@@ -31,7 +31,9 @@ Vary = Annotated[
 ]
 Bounds = Annotated[
     str | None,
-    typer.Option("--where", metavar="FILTER", help='Such as "params<=10M, fov>=512, depth!=1".', show_default=False),
+    typer.Option(
+        "--where", metavar="FILTER", help='Such as "params<=10M, fov>=512"; added to a file\'s own.', show_default=False
+    ),
 ]
 SpaceInput = Annotated[
     str | None, typer.Option("--input", metavar="HxW", help="Size of the images.", show_default="the design size")

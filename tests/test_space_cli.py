@@ -156,6 +156,15 @@ def test_nothing_left_is_an_answer(said: Said, space: str) -> None:
     assert said(f"space sample {space} --where params<1k")[0] == 2
 
 
+def test_filters_add_up_and_widths_follow_the_rule(said: Said, space: str) -> None:
+    found = json.loads(said(f"space screen {space} --where macs<=400M --json")[1])
+    assert [row["bound"] for row in found["bounds"]] == ["params<=2M", "fov>=600", "macs<=400M"]
+    tabled = json.loads(said("space screen --vary n=64 --vary stacks=2x4x4x1 --json")[1])["best"][0]
+    assert tabled["spec"]["widths"] == [256, 512, 768, 768]
+    Path("text.toml").write_text(SPACE.replace("[128, 96]", '"128x96"'))
+    assert json.loads(said("space screen text.toml --json")[1])["survivors"] == found["bounds"][1]["after"]
+
+
 def test_samples_are_told_and_saved_as_arms(said: Said, space: str) -> None:
     status, out, err = said(f"space sample {space} --count 6 --seed 2 --by params --strata 3 --out arms.toml --json")
     assert (status, err.strip()) == (0, "saved arms.toml")
@@ -179,13 +188,18 @@ def test_a_family_is_told_and_saved(said: Said) -> None:
     assert [arms[0]["spec"]["n"] for arms in found["arms"]] == [88, 70, 64, 62]
     assert all(arms[0]["within"] for arms in found["arms"])
     out = said(f"{line} --out family.toml")[1]
-    for text in ("6.91 M ± 1.00 %", "-0.676 %", "sunetlab build --depth 3 --n 64 --stacks 2,4,4,1 --widths rule"):
+    for text in ("6.91 M ± 1.00 %", "-0.676 %", "the network", "sunetlab build --depth 3 --n 64 --stacks 2,4,4,1 --widths rule"):
         assert text in out
     study = Path("family.toml").read_text() + (
         '\n[[tasks]]\ntask = "classification"\nrecipe = "quick"\ndata = { source = "shapes", size = 224 }\n'
     )
     Path("mine.toml").write_text('question = "How deep?"\n' + study)
     assert "4 designs" in said("study show mine.toml")[1]
+    out = said(f"{line} --where fov>=4000")[1]
+    assert "Nothing for depth=1: no design is left" in out
+    assert "beyond" in said("space match sunet-64 --vary depth=1,2 --solve n=8..16")[1]
+    dense = "space match sunet-128 --vary connectivity=identity,dense --solve stacks --json"
+    assert [arms[0]["within"] for arms in json.loads(said(dense)[1])["arms"]] == [True, True]
     rows = said(f"{line} --hold macs=20% --count 2 --csv")[1].splitlines()
     assert len(rows) == 1 + 4 * 2
     assert {"vary_depth", "params", "params_off", "macs_off", "within"} <= set(rows[0].split(","))
@@ -217,6 +231,8 @@ def test_a_family_is_told_and_saved(said: Said) -> None:
         ("sample --vary n=1..3 --by size", ("'size'", "no such quantity")),
         ("match sunet-64", ("--vary", "is needed")),
         ("match sunet-64 --vary depth=1,2 --hold fov", ("hold: 'fov'", "params")),
+        ("match sunet-64 --vary depth=1,2 --hold params=1", ("--hold: '1'", "1% or 0.01")),
+        ("match sunet-64 --vary depth=1,2 --out family.txt", ("--out", ".toml or .json")),
         ("match sunet-64 --vary depth=1,2 --tolerance x", ("--tolerance: 'x'", "1%")),
         ("match sunet-64 --vary depth=1,2 --solve depth", ("solve: 'depth'",)),
         ("match sunet-64 --vary depth=1,2 --solve n=9..8", ("n: '9..8'", "empty")),
@@ -245,7 +261,8 @@ def test_stopped_it_leaves_a_readable_file(number: signal.Signals, suffix: str, 
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "stopped after" in err
+    assert "stopped early" in err
+    assert "stopped early" in out
     assert "Traceback" not in err
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
     found = pd.read_parquet(path) if suffix == "parquet" else pd.read_csv(path)

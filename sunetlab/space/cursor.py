@@ -33,6 +33,11 @@ class Cursor:
         """Whether all has been read."""
         return self.at == len(self.text)
 
+    @property
+    def at_comma(self) -> bool:
+        """Whether a comma is next."""
+        return self.text.startswith(",", self.at)
+
     def take(self, pattern: re.Pattern[str]) -> str:
         """What `pattern` matches here, and go on behind it; "", and stay, where it does not match."""
         match = pattern.match(self.text, self.at)

@@ -7,7 +7,7 @@ formulas of a space. Where no range is given it goes as far as a design can with
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -17,14 +17,15 @@ from sunetlab.errors import InputError
 from sunetlab.files import shown
 from sunetlab.space.designs import Ints
 from sunetlab.space.factors import Product, Scaled, parse_factors
-from sunetlab.space.pick import Design, design, where_of
-from sunetlab.space.quantities import COLUMNS, values
-from sunetlab.space.screen import Screen, Survivors, Watch
+from sunetlab.space.pick import Design, design, nothing_left, where_of
+from sunetlab.space.quantities import values
+from sunetlab.space.screen import Screen, Survivors, Watch, figures
 from sunetlab.space.space import Space
 from sunetlab.space.view import PLAIN, Subject, Training
 from sunetlab.spec import SUNetSpec
 
 SOLVABLE = ("stacks", "n", "widths")
+COSTS = ("params", "macs", "activations", "memory")
 SHOWN = ("params", "macs", "activations", "memory", "fov", "layers")  # what is told of every arm
 _MOST = 2**31  # designs of one level
 _FURTHEST = {"n": 2**14, "stacks": 512, "widths": 64}  # where a search without a range ends
@@ -63,13 +64,15 @@ class Family(NamedTuple):
     Attributes:
         holds: what was held.
         reference: quantities of the network that is matched to.
-        arms: for each level its nearest designs, the nearest first.
+        arms: for each level its nearest designs, the nearest first; none where it has no design.
+        missing: of each level without one, why.
         looked_at: how many designs were.
     """
 
     holds: tuple[Hold, ...]
     reference: dict[str, int]
     arms: tuple[tuple[Arm, ...], ...]
+    missing: tuple[str, ...]
     looked_at: int
 
 
@@ -105,14 +108,16 @@ def match(asked: Question, watch: Watch | None = None) -> Family:
     """The designs of every level whose held quantities are nearest to the network's, relative to the tolerances.
 
     Raises:
-        InputError: a word that cannot be solved for or a quantity that cannot be held; a level with no design.
+        InputError: a word that cannot be solved for or a quantity that cannot be held; no level has a design.
     """
     _check(asked)
     report = analyze(asked.network, asked.size, asked.training.batch)
     reference = values(Subject(report, asked.training.setting), dict.fromkeys((*asked.hold, *SHOWN)))
     holds = tuple(Hold(name, reference[name], tolerance) for name, tolerance in asked.hold.items())
     spaces = [(dict(level), _space(asked, level, holds)) for level in asked.levels]
-    total, done, arms = sum(len(space) for _, space in spaces), 0, []
+    total, done = sum(len(space) for _, space in spaces), 0
+    arms: list[tuple[Arm, ...]] = []
+    missing: list[str] = []
     for level, space in spaces:
         screen = Screen(space, where_of(space, asked.where), tuple(asked.hold), asked.training)
         nearest = Nearest(holds, asked.most)
@@ -122,10 +127,11 @@ def match(asked: Question, watch: Watch | None = None) -> Family:
                 watch(done + screen.funnel.looked_at, total)
         done += len(space)
         if not len(nearest.numbers):
-            bounds = f" that keeps {asked.where}" if asked.where else ""
-            raise InputError(f"vary: {_named(level)}: no design{bounds} for any {asked.solve}")
+            missing.append(f"{_named(level)}: {nothing_left(screen.funnel).removeprefix('factors: ')}")
         arms.append(tuple(_arm(asked, level, space, int(number), holds) for number in nearest.numbers))
-    return Family(holds, reference, tuple(arms), done)
+    if not any(arms):
+        raise InputError(f"vary: {missing[0]}")
+    return Family(holds, reference, tuple(arms), tuple(missing), done)
 
 
 class Nearest:
@@ -158,9 +164,8 @@ def _check(asked: Question) -> None:
     if asked.solve not in SOLVABLE:
         raise InputError(f"solve: {asked.solve!r}: must be one of {', '.join(SOLVABLE)}")
     for name, tolerance in asked.hold.items():
-        if name not in COLUMNS or COLUMNS[name].better != "less":
-            costs = [name for name, column in COLUMNS.items() if column.better == "less"]
-            raise InputError(f"hold: {name!r}: no cost; known are {', '.join(costs)}")
+        if name not in COSTS:
+            raise InputError(f"hold: {name!r}: no cost; known are {', '.join(COSTS)}")
         if not (isfinite(tolerance) and tolerance > 0):
             raise InputError(f"tolerance: {tolerance:g}: must be above 0")
     for level in asked.levels:
@@ -217,15 +222,13 @@ def _furthest(
     change: Callable[[int], dict[str, Any]], asked: Question, words: Mapping[str, Any], holds: Sequence[Hold]
 ) -> int:
     """The smallest number with which a design is beyond every target's tolerance, by doubling and halving."""
+    names = [hold.name for hold in holds]
 
     def beyond(number: int) -> bool:
-        try:
-            space = Space({**words, **change(number)}, {}, asked.size)
-        except InputError as error:
-            raise InputError(f"solve: {error}") from None
-        report = analyze(space.spec(0), asked.size, asked.training.batch)
-        found = values(Subject(report, asked.training.setting), [hold.name for hold in holds])
-        return any(found[hold.name] > hold.target * (1 + hold.tolerance) for hold in holds)
+        """By formulas, which count what is refused as well: too little growth for dense connectivity, say."""
+        space = Space({**words, **change(number)}, {}, asked.size)
+        found = figures(space, np.zeros(1, np.int64), names, asked.training)[0]
+        return any(cast(int, found[hold.name]) > hold.target * (1 + hold.tolerance) for hold in holds)
 
     low, high, most = 0, 1, _FURTHEST[asked.solve]
     while high < most and not beyond(high):

@@ -64,6 +64,11 @@ class Table:
         words = column(name).quantity.words if name in self.names else ()
         return pa.DictionaryArray.from_arrays(pa.array(values), pa.array(words)) if words else pa.array(values)
 
+    def say(self, **about: str) -> None:
+        """Something more that a Parquet file is to say of itself."""
+        if hasattr(self.writer, "add_key_value_metadata"):
+            self.writer.add_key_value_metadata(about)
+
     def flush(self) -> None:
         """Write what waits."""
         import pyarrow as pa

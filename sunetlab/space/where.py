@@ -1,7 +1,7 @@
 """The filter language: `1M <= params <= 10M, memory < 4GiB, degrid == true` — parsed, never evaluated as code.
 
     where      = comparison {"," comparison}
-    comparison = [number sign] name sign (number | word)
+    comparison = [number sign] name sign (number | word) | number sign name
     sign       = "<=" | "<" | ">=" | ">" | "==" | "=" | "!="
     number     = ["-"] decimal ["e" exponent] [unit]        10_000_000, 2.5e-1, 10M, 4 GiB
 
@@ -154,7 +154,8 @@ def _comparison(cursor: Cursor, quantities: Mapping[str, Quantity]) -> list[Comp
     quantity = quantities[name]
     if number:
         bounds.append((_MIRRORED.get(sign, sign), _in_units(cursor, number, name, quantity)))
-    bounds.append((_word_bound if quantity.unit == "words" else _number_bound)(cursor, name, quantity))
+    if not number or not (cursor.ended or cursor.at_comma):
+        bounds.append((_word_bound if quantity.unit == "words" else _number_bound)(cursor, name, quantity))
     text = cursor.text[begin : cursor.at].strip()
     return [Comparison(name, sign, bound, text, quantity.words) for sign, bound in bounds]
 
