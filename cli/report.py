@@ -12,7 +12,7 @@ from sunetlab.analysis.tools import TOOLS, figure, reconcile
 
 from .fov import fov
 from .memory import memory
-from .network import Input, input_size, summary, takes_network, totals
+from .network import Batch, Input, input_size, summary, takes_network, totals
 from .output import Csv, Json, form_asked, percent, print_csv, print_json, print_table, say, sides
 from .paper import paper
 
@@ -20,7 +20,6 @@ app = typer.Typer(help="A network's numbers, from its spec alone.", no_args_is_h
 app.command("fov")(fov)
 app.command("memory")(memory)
 app.command("paper")(paper)
-Batch = Annotated[int, typer.Option(min=1, help="Images at once.")]
 By = Annotated[Box, typer.Option("--by", help="A row for each block, u-net module or layer.")]
 As = Annotated[
     str | None,

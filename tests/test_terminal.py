@@ -60,6 +60,27 @@ def test_an_encoding_without_the_character_is_no_failure(environment: dict[str, 
     assert "2?MACs" in out
 
 
+@pytest.mark.parametrize("line", ["report params sunet-64", "draw sunet-64 --out -", "report layers sunet-64 --json"])
+def test_output_that_finds_no_room_is_one_line(line: str) -> None:
+    assert shell(f"{SUNETLAB} {line} > /dev/full") == (1, "", "sunetlab: no room on the disk\n")
+
+
+@pytest.mark.parametrize("module", ["pydantic", "typer", "sunetlab.cli.main", "sunetlab.spec"])
+def test_ctrl_c_while_the_command_line_is_loaded(module: str) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "class Presses:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == '{module}': os.kill(os.getpid(), signal.SIGINT)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.meta_path.insert(0, Presses())\n"
+        "from sunetlab.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "build", "sunet-64"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "sunetlab: stopped\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_command_as_ctrl_c_does(number: signal.Signals) -> None:
     code = (
@@ -70,7 +91,7 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(number: signal.Signals) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 130
-    assert done.stderr == "sunetlab: stopped; what has finished is kept, and the same command goes on from there\n"
+    assert done.stderr == "sunetlab: stopped\n"
 
 
 def in_terminal(columns: int, line: str) -> str:
