@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sunetlab import InputError, SUNetSpec
-from sunetlab.cli.output import print_json
+from sunetlab import InputError, Report, SUNetSpec, analyze
+from sunetlab.cli.output import print_json, print_table
 from sunetlab.files import validate
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
@@ -123,6 +124,29 @@ def test_a_terminal_of_any_width_shows_every_number_whole(columns: int) -> None:
     fits = max(map(len, out.splitlines())) <= columns
     assert fits == (columns >= 110)
     assert columns == 110 or "blocks.2.unets.1.expand.norm.relu" in out  # folds where that makes the table fit
+
+
+def test_a_command_that_takes_long_says_so_once(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(*arguments: Any) -> Report:
+        time.sleep(0.3)
+        return analyze(*arguments)
+
+    monkeypatch.setattr("sunetlab.cli.network.analyze", slowly)
+    assert said("build sunet-64 --json")[2] == ""
+    monkeypatch.setattr("sunetlab.cli.output.PATIENCE", 0.01)
+    assert said("build sunet-64 --input 64 --json")[2] == "still at work: 11 u-nets, input 64\n"
+
+
+def test_a_table_of_many_rows_takes_seconds_at_most(capsys: pytest.CaptureFixture[str]) -> None:
+    began = time.process_time()
+    print_table(["layer", "kind", "params"], [[f"blocks.0.unets.{row}", "conv", row] for row in range(50_000)])
+    assert time.process_time() - began < 5
+    assert capsys.readouterr().out.splitlines()[-1] == "blocks.0.unets.49999  conv  49,999"
+
+
+def test_columns_of_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["class", "IoU"], [["猫", "1.0 %"], ["dog", "12.5 %"]])
+    assert capsys.readouterr().out.splitlines() == ["class     IoU", "猫      1.0 %", "dog    12.5 %"]
 
 
 def test_json_has_null_for_what_is_not_a_number(capsys: pytest.CaptureFixture[str]) -> None:
