@@ -170,10 +170,11 @@ _EXACT = {
     True: "all exact",
     False: "all exact but the resized one, given as for an image whose sides are multiples of the output stride",
 }
-_TERMS = """jump: pixels from one position to the next. usual: the commonest width over positions (least, most). period:
-positions after which it repeats. offset: of the field's centre from its cell's. alone: least–most of the box itself,
-in cells of the grid where it begins. clipped: the usual one within this image. seen before: at least, by what enters
-the level."""
+_TERMS = """jump: pixels from one position to the next. usual: the commonest width over positions in two dimensions
+(least, most). period: positions after which it repeats. offset: of the field's centre from its cell's. alone:
+least–most of the box itself, in cells of the grid where it begins. clipped: the usual one within this image, where
+several widths may have become one. kernel: what its widest spans; more than its map, where it is wider than both
+sides. seen before: at least, by what enters the level."""
 _COLUMNS = (
     *("name", "kind", "part", "jump", "usual", "least", "most", "period", "offset_least", "offset_most", "exact"),
     *("own_usual", "own_least", "own_most", "own_period", "own_offset_least", "own_offset_most"),

@@ -111,18 +111,33 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], last_i
     terminal = sys.stdout.isatty()
     cells = [[shown(cell) for cell in row] for row in rows]
     right = [all(_is_number(row[index]) for row in cells) for index in range(len(columns))]
-    longest = [max([0, *(_width(row[index]) for row in cells)]) for index in range(len(columns))]
-    widths = [max(_width(name), length) for name, length in zip(columns, longest, strict=True)]
+    widths = _widths(columns, cells)
     if terminal:
+        longest = _widths([""] * len(columns), cells)
         spare = [0 if numeric else length - _FOLDED for numeric, length in zip(right, longest, strict=True)]
-        _fold(widths, spare, sum(widths) + _GAP * (len(widths) - 1) - shutil.get_terminal_size().columns)
+        _fold(widths, spare, _span(widths) - shutil.get_terminal_size().columns)
     bold = _BOLD if terminal and os.environ.get("TERM", "") not in ("", "dumb", "unknown") else _PLAIN
     lines = list(_lines(columns, widths, right, bold))
     if terminal:
-        lines.append("─" * (sum(widths) + _GAP * (len(widths) - 1)))
+        lines.append("─" * _span(widths))
     for number, row in enumerate(cells, 1):
         lines += _lines(row, widths, right, bold if last_is_total and number == len(cells) else _PLAIN)
     say("\n".join(lines))
+
+
+def fits(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bool:
+    """Whether there is a terminal, and a table would be no wider."""
+    cells = [[shown(cell) for cell in row] for row in rows]
+    return sys.stdout.isatty() and _span(_widths(columns, cells)) <= shutil.get_terminal_size().columns
+
+
+def _widths(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[int]:
+    return [max([_width(name), *(_width(row[index]) for row in cells)]) for index, name in enumerate(columns)]
+
+
+def _span(widths: Sequence[int]) -> int:
+    """Characters of a line of such columns."""
+    return sum(widths) + _GAP * (len(widths) - 1)
 
 
 def _fold(widths: list[int], spare: list[int], excess: int) -> None:

@@ -12,10 +12,13 @@ from sunetlab.analysis.fov import UNSEEN, Paths, Seen, holes, paths, seen
 from sunetlab.analysis.fov.boxes import Boxes
 
 from .network import trained_at
-from .output import note, percent, print_table, say, sides
+from .output import note, percent, print_table, say, say_lines, sides
 
 if TYPE_CHECKING:
     from sunetlab.model.gradient import EffectiveField
+
+_TERMS = """radius and side: of the disc and of the square with as many pixels as have a gradient above 4.55 % of the
+largest (Luo et al. 2016). spread: standard deviation, along y and along x, of the gradient's shares."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Position:
                 f"effective field of the trained network over {found.images} images: radius {found.radius:.1f} px, "
                 f"side {found.side:.1f} px, spread {found.spread[0]:.1f} x {found.spread[1]:.1f} px"
             )
+            say_lines(_TERMS)
 
     def _column(self, found: Seen, ways: Paths) -> dict[str, object]:
         left = holes(found)

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from sunetlab import InputError, Report, SUNetSpec, analyze
-from sunetlab.cli.output import print_json, print_table
+from sunetlab.cli.output import binary, print_json, print_table, short
 from sunetlab.files import validate
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
@@ -124,6 +124,31 @@ def test_a_terminal_of_any_width_shows_every_number_whole(columns: int) -> None:
     fits = max(map(len, out.splitlines())) <= columns
     assert fits == (columns >= 110)
     assert columns == 110 or "blocks.2.unets.1.expand.norm.relu" in out  # folds where that makes the table fit
+
+
+@pytest.mark.parametrize(("columns", "beside"), [(100, False), (120, True)])
+def test_what_is_counted_apart_stands_beside_where_there_is_room(columns: int, beside: bool) -> None:
+    heading = next(
+        line for line in in_terminal(columns, f"{SUNETLAB} report macs sunet-64").splitlines() if "MACs  " in line
+    )
+    assert ("concat" in heading) == beside
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (2**10, "1.00 KiB"), (19 * 2**20, "19.0 MiB"), (1021 * 2**10, "1,021 KiB"),
+     (2**30 - 1, "1,024 MiB"), (int(63.44 * 2**30), "63.4 GiB"), (10**15, "931,323 GiB")],
+)  # fmt: skip
+def test_bytes_in_words(size: int, text: str) -> None:
+    assert binary(size) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(7, "7"), (999, "999"), (1000, "1.00 k"), (22e9, "22.0 G"), (63.44e9, "63.4 G"), (999.6e9, "1,000 G")],
+)
+def test_numbers_in_words(number: float, text: str) -> None:
+    assert short(number) == text
 
 
 def test_a_command_that_takes_long_says_so_once(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
