@@ -24,9 +24,11 @@ def main() -> None:
 
 def _leave(_: int = 0, __: FrameType | None = None) -> None:
     """At once: an exception might come up inside of an import, where some are swallowed."""
-    if sys.stderr is not None:
-        os.write(sys.stderr.fileno(), b"sunetlab: stopped\n")
-    os._exit(STOPPED)
+    try:
+        if sys.stderr is not None:
+            os.write(sys.stderr.fileno(), b"sunetlab: stopped\n")
+    finally:
+        os._exit(STOPPED)
 
 
 if __name__ == "__main__":

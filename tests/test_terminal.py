@@ -66,6 +66,13 @@ def test_output_that_finds_no_room_is_one_line(line: str) -> None:
     assert shell(f"{SUNETLAB} {line} > /dev/full") == (1, "", "sunetlab: no room on the disk\n")
 
 
+def test_nothing_heavy_is_loaded_before_ctrl_c_is_taken_care_of() -> None:
+    code = "import sys, sunetlab.__main__; print({'pydantic', 'typer', 'numpy', 'sunetlab.spec'} & {*sys.modules})"
+    assert shell(f'{sys.executable} -c "{code}"') == (0, "set()\n", "")
+    names = "import sunetlab; print(all(hasattr(sunetlab, name) for name in sunetlab.__all__), hasattr(sunetlab, 'x'))"
+    assert shell(f'{sys.executable} -c "{names}"') == (0, "True False\n", "")
+
+
 @pytest.mark.parametrize("module", ["pydantic", "typer", "sunetlab.cli.main", "sunetlab.spec"])
 def test_ctrl_c_while_the_command_line_is_loaded(module: str) -> None:
     code = (

@@ -20,7 +20,7 @@ from sunetlab.model.sunet import SUNet
 from tests.conftest import Golden, Said
 from tests.specs import random_size, random_spec, random_specs
 
-CHUNKS, PER_CHUNK = 8, 2  # a tool takes its time: more of them by `pytest -m slow`
+CHUNKS, PER_CHUNK = 8, 2  # a tool takes its time: a thousand by `pytest -m slow`
 ONE_IMAGE = ("ptflops", "ptflops-pytorch")
 SMALL: dict[str, Any] = {"n": 4, "stem_width": 8, "stacks": (1, 1), "num_classes": 5}
 
@@ -57,8 +57,8 @@ def test_random_networks(chunk: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunk", range(10))
-def test_many_random_networks(chunk: int) -> None:
+@pytest.mark.parametrize("chunk", range(100))
+def test_a_thousand_random_networks(chunk: int) -> None:
     random_networks(1000 + chunk, 10)
 
 
