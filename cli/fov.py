@@ -38,7 +38,7 @@ Of = Annotated[
         show_default=False,
     ),
 ]
-Pixels = Annotated[bool, typer.Option("--pixels", help="With --json: the pixels seen, as runs [y, first x, last x].")]
+Pixels = Annotated[bool, typer.Option("--pixels", help="With --json: the pixels seen, as runs: y, first x, last x.")]
 Clip = Annotated[bool, typer.Option("--clip/--no-clip", help="Whether maps end at their borders for --at.")]
 Picture = Annotated[
     str | None,

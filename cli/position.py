@@ -190,7 +190,9 @@ def _parse(at: str | None, size: tuple[int, int], of: str) -> tuple[int, int]:
 def _differing(report: Report, found: Seen, of: str) -> int:
     """Pixels of the image in which the gradient's support and the set differ."""
     from sunetlab.model.gradient import support
+    from sunetlab.model.room import bytes_of_a_gradient, refuse_what_does_not_fit
 
+    refuse_what_does_not_fit(report, bytes_of_a_gradient(report))
     note("building the network, for its gradient …")
     return int((found.on(report.size) != support(report.spec, report.size, found.at, of)).sum())
 

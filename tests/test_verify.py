@@ -299,11 +299,15 @@ def test_an_input_that_does_not_fit_in_memory_is_refused_in_one_line(
     assert said("verify sunet-7-128-os8 --input 4096") == (
         2,
         "",
-        "sunetlab: --input: 4096x4096: comparing it takes about 17.6 GiB of memory, and 3.0 GiB are free; "
+        "sunetlab: --input: 4096x4096: takes about 17.6 GiB of memory to run, and 3.0 GiB are free; "
         "give a smaller input\n",
     )
+    monkeypatch.setattr(room, "free_bytes", lambda: 2**20)
+    status, out, err = said("report fov sunet-64 --input 300 --measured")
+    assert (status, out) == (2, "")
+    assert "--input: 300x300: takes about 0.0 GiB of memory to run" in err
     monkeypatch.setattr(room, "free_bytes", lambda: None)  # a machine that does not say
-    room.refuse_what_does_not_fit(analyze(SPEC, (99_999, 99_999)))
+    room.refuse_what_does_not_fit(analyze(SPEC, SIZE), 2**60)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sunetlab.analysis.cost import CONVOLUTIONS, area
 from sunetlab.analysis.report import Report, analyze
 from sunetlab.errors import InputError
 from sunetlab.model.gradient import slender
@@ -10,30 +11,40 @@ _GROUPS = (  # of a container: limit, usage, statistics, and what of its usage a
     ("memory.max", "memory.current", "memory.stat", "inactive_file"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
 )
+_FLOAT64 = 8  # bytes
 
 
-def refuse_what_does_not_fit(report: Report) -> None:
-    """Refuse an input of which one image does not fit in memory, before a process is killed for it.
+def refuse_what_does_not_fit(report: Report, needed: int) -> None:
+    """Refuse an input that takes more than is free, before a process is killed for it.
 
     Raises:
-        InputError: saying what is needed and what is free.
+        InputError: saying what is needed, in bytes, and what is free.
     """
-    needed, free = needed_bytes(report), free_bytes()
+    free = free_bytes()
     if free is not None and needed > free:
         raise InputError(
-            f"input: {report.size[0]}x{report.size[1]}: comparing it takes about {needed / 2**30:,.1f} GiB of memory, "
+            f"input: {report.size[0]}x{report.size[1]}: takes about {needed / 2**30:,.1f} GiB of memory to run, "
             f"and {free / 2**30:,.1f} GiB are free; give a smaller input"
         )
 
 
-def needed_bytes(report: Report) -> int:
-    """Bytes for one image on a CPU: for inference and what kernels take beside it, or for the gradient in float64.
+def bytes_of_a_run(report: Report) -> int:
+    """Bytes that one image takes on a CPU, without gradients.
 
-    Beside the peak of inference fvcore's run takes 0.4 to 0.5 of it (measured on maps of 768² and 1024²).
+    Beside the peak fvcore's run takes 0.4 to 0.5 of it (measured on images of 768² and 1024²).
     """
-    one = analyze(report.spec, report.size).memory(device="cpu", inference_mode=False).inference.bytes
-    back = analyze(slender(report.spec), report.size).memory(device="cpu").training.bytes
-    return max(one * 3 // 2, 2 * back)
+    one = analyze(report.spec, report.size)
+    return one.memory(device="cpu", inference_mode=False).inference.bytes * 3 // 2
+
+
+def bytes_of_a_gradient(report: Report) -> int:
+    """Bytes that `gradient.support` takes: a slender network's training step in float64, and its widest unfolded map.
+
+    In float64 PyTorch's kernels write out every window of a map; measured on 1024² and 1536², both terms are needed.
+    """
+    one = analyze(slender(report.spec), report.size)
+    windows = (c.kernel**2 * c.in_channels * area(c.out_size) for c in one.layers if c.kind in CONVOLUTIONS)
+    return 2 * one.memory(device="cpu").training.bytes + _FLOAT64 * max(windows)
 
 
 def free_bytes() -> int | None:

@@ -22,7 +22,7 @@ from sunetlab.model.counters import count, installed
 from sunetlab.model.geometry import built, planned
 from sunetlab.model.gradient import support
 from sunetlab.model.observe import Observed, Operation, observe
-from sunetlab.model.room import refuse_what_does_not_fit
+from sunetlab.model.room import bytes_of_a_gradient, bytes_of_a_run, refuse_what_does_not_fit
 from sunetlab.model.sunet import SUNet
 from sunetlab.spec import SUNetSpec
 
@@ -66,7 +66,7 @@ def verify(
         InputError: an input too small for the network, or too large for the memory that is free.
     """
     report = analyze(spec, size, batch)
-    refuse_what_does_not_fit(report)
+    refuse_what_does_not_fit(report, max(bytes_of_a_run(report), bytes_of_a_gradient(report)))
     with torch.device("meta"):
         model = SUNet(spec).eval()
     steps: list[tuple[str, Callable[[], Iterable[Check]]]] = [
