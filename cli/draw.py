@@ -1,6 +1,5 @@
 """`sunetlab draw`: the figures of a network, as SVG."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,9 +8,7 @@ from sunetlab import InputError, SUNetSpec
 from sunetlab.files import write_text
 
 from .network import Input, input_size, takes_network
-from .output import note
-
-_MANY = 1000  # u-nets, beyond which working out what a network sees takes more than two seconds
+from .output import file_named, note
 
 
 @takes_network
@@ -27,13 +24,12 @@ def draw(
     input: Input = None,
 ) -> None:
     """Draw a network as the paper's Figure 2, or the u-nets of one of its blocks as Figure 1, as SVG."""
-    if out != "-" and Path(out).suffix.lower() != ".svg":
-        raise InputError(f"--out: {out}: must be the name of an .svg file, or - for standard output")
+    path = None if out == "-" else file_named("--out", out, ".svg")
     svg = _figure(spec, block, input_size(input))
-    if out == "-":
+    if path is None:
         typer.echo(svg.encode(), nl=False)  # as it would stand in a file, whatever the terminal's encoding
     else:
-        write_text(Path(out), svg)
+        write_text(path, svg)
         note(f"saved {out}")
 
 
@@ -42,8 +38,6 @@ def _figure(spec: SUNetSpec, block: int | None, size: tuple[int, int] | None) ->
     from sunetlab.draw.network import draw_network
 
     if block is None:
-        if sum(spec.stacks) > _MANY:
-            note(f"looking through {sum(spec.stacks):,} u-nets, which takes some seconds")
         return draw_network(spec, size)
     if not 1 <= block <= len(spec.blocks):
         raise InputError(f"--block: {block}: must be one of the network's blocks, 1 to {len(spec.blocks)}")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from sunetlab import InputError, Report, SUNetSpec, analyze
+from sunetlab.files import shown
 
 from .network import Input, input_size, summary, takes_network
-from .output import Csv, Json, form_asked, note, print_csv, print_json, print_table, say, say_lines, sides
+from .output import Csv, Json, file_named, form_asked, note, print_csv, print_json, print_table, say, say_lines, sides
 
 if TYPE_CHECKING:  # numpy, and torch, are loaded when the command runs
     from sunetlab.analysis.fov import Field, Fov, Sight
@@ -20,7 +21,7 @@ At = Annotated[
     typer.Option(
         "--at",
         metavar="Y,X",
-        help="The exact set of pixels that this position of the head's map sees, or of --block's; from 0,0.",
+        help="The exact set of pixels that this position of the head's map sees, or of --block's or --of's; from 0,0.",
         show_default=False,
     ),
 ]
@@ -28,10 +29,25 @@ By = Annotated[Literal["block", "module", "layer"], typer.Option(help="A row for
 BlockNumber = Annotated[
     int | None, typer.Option("--block", metavar="J", min=1, help="Of this block (from 1) alone.", show_default=False)
 ]
+Of = Annotated[
+    str | None,
+    typer.Option(
+        "--of",
+        metavar="BOX",
+        help="Whose position --at is: network, resized, 'block 3', blocks.2.unets.0, or any layer's name.",
+        show_default=False,
+    ),
+]
+Pixels = Annotated[bool, typer.Option("--pixels", help="With --json: the pixels seen, as runs: y, first x, last x.")]
 Clip = Annotated[bool, typer.Option("--clip/--no-clip", help="Whether maps end at their borders for --at.")]
 Picture = Annotated[
-    Path | None,
-    typer.Option("--image", help="A picture of the field of --at, or of the middle, as .png.", show_default=False),
+    str | None,
+    typer.Option(
+        "--image",
+        metavar="FILE.png",
+        help="A picture of the field of --at, or of the middle, as .png.",
+        show_default=False,
+    ),
 ]
 Measured = Annotated[
     bool,
@@ -53,10 +69,12 @@ def fov(
     by: By = "block",
     block: BlockNumber = None,
     at: At = None,
+    of: Of = None,
     clip: Clip = True,
     image: Picture = None,
     measured: Measured = False,
     images: Images = None,
+    pixels: Pixels = False,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
@@ -65,29 +83,31 @@ def fov(
     report = analyze(spec, input_size(input))
     if block is not None and block > len(spec.stacks):
         raise InputError(f"--block: {block}: the network has {len(spec.stacks)} blocks")
-    if image is not None and image.suffix.lower() != ".png":
-        raise InputError(f"--image: {image}: must end in .png")
-    wanted = bool(at or image or measured)
+    picture = None if image is None else file_named("--image", image, ".png")
+    wanted = at is not None or picture is not None or measured
     _refuse_idle(wanted, measured, clip, images, form)
+    if of is not None and not wanted:
+        raise InputError(f"--of: {shown(of)}: goes with --at, --image or --measured")
+    if pixels and not (wanted and form == "json"):
+        raise InputError("--pixels: goes with --json and one of --at, --image and --measured")
     rows = _rows(report.fov, by, block)
     position = None
     if wanted:
         from .position import look
 
-        position = look(
-            report, folder, f"block {block}" if block else "network", at, clip, (images or 32) if measured else 0
-        )
+        box = of if of is not None else f"block {block}" if block else "network"
+        position = look(report, folder, box, at, clip, (images or 32) if measured else 0)
     if form == "csv":
         print_csv(_COLUMNS, [_plain(sight) for sight in rows])
     elif form == "json":
         found = {"fov": _record(report.fov), "rows": [_record(sight) for sight in rows]}
-        print_json(summary(report) | found | ({"position": position.record()} if position else {}))
+        print_json(summary(report) | found | ({"position": position.record(pixels)} if position else {}))
     else:
         _print(report, rows, block)
         if position:
             position.print()
-    if position and image:
-        position.draw(image)
+    if position and picture:
+        position.draw(picture)
         note(f"saved {image}")
 
 
@@ -150,10 +170,11 @@ _EXACT = {
     True: "all exact",
     False: "all exact but the resized one, given as for an image whose sides are multiples of the output stride",
 }
-_TERMS = """jump: pixels from one position to the next. usual: the commonest width over positions (least, most). period:
-positions after which it repeats. offset: of the field's centre from its cell's. alone: least–most of the box itself,
-in cells of the grid where it begins. clipped: the usual one within this image. seen before: at least, by what enters
-the level."""
+_TERMS = """jump: pixels from one position to the next. usual: the commonest width over positions in two dimensions
+(least, most). period: positions after which it repeats. offset: of the field's centre from its cell's. alone:
+least–most of the box itself, in cells of the grid where it begins. clipped: the usual one within this image, where
+several widths may have become one. kernel: what its widest spans; more than its map, where it is wider than both
+sides. seen before: at least, by what enters the level."""
 _COLUMNS = (
     *("name", "kind", "part", "jump", "usual", "least", "most", "period", "offset_least", "offset_most", "exact"),
     *("own_usual", "own_least", "own_most", "own_period", "own_offset_least", "own_offset_most"),

@@ -23,6 +23,7 @@ from . import draw, network, report, space, study, training, verify
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130
+KEEPING = (["train"], ["study", "run"])  # commands that keep what has finished, and go on from there
 
 app = typer.Typer(
     name="sunetlab",
@@ -65,23 +66,25 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command line; its exit status."""
+    keeps = any(arguments[: len(words)] == words for words in KEEPING)
     try:
         status = typer.main.get_command(app).main(arguments, prog_name="sunetlab", standalone_mode=False)
         sys.stdout.flush()
-        return _stopped() if status == STOPPED else status if isinstance(status, int) else DONE
+        return _stopped(keeps) if status == STOPPED else status if isinstance(status, int) else DONE
     except InputError as error:
         return _told(str(error), WRONG_INPUT)
     except SunetlabError as error:
         return _told(str(error), FAILED)
     except (KeyboardInterrupt, typer.Abort):
-        return _stopped()
+        return _stopped(keeps)
     except BrokenPipeError as error:
         return _unread(error)
     except SystemExit as left:  # click and rich make this of a broken pipe, and of nothing else
         return _unread(left.__context__)
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            return _told("no room on the disk; what has finished is kept, and the same command goes on", FAILED)
+            _leave_unwritten()
+            return _told(f"no room on the disk{'; ' + _KEPT if keeps else ''}", FAILED)
         return _told(str(error), FAILED)
     except Exception as error:
         if hasattr(error, "format_message"):  # the parser's own complaints, whichever click Typer stands on
@@ -128,8 +131,19 @@ def _is_unread(file: int) -> bool:
     return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
-def _stopped() -> int:
-    return _told("stopped; what has finished is kept, and the same command goes on from there", STOPPED)
+_KEPT = "what has finished is kept, and the same command goes on from there"
+
+
+def _stopped(keeps: bool) -> int:
+    return _told(f"stopped{'; ' + _KEPT if keeps else ''}", STOPPED)
+
+
+def _leave_unwritten() -> None:
+    """Drop what standard output still holds and cannot write, else the interpreter complains at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _told(line: str, status: int) -> int:

@@ -4,21 +4,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sunetlab import Report, SUNetSpec, analyze
+from sunetlab import InputError, Report, SUNetSpec, analyze
 from sunetlab.analysis.cost import Box, grouped
 
-from .network import Input, input_size, summary, takes_network
-from .output import Csv, Json, form_asked, print_csv, print_json, print_table, say, say_lines, sides
+from .network import Batch, Input, input_size, summary, takes_network
+from .output import Csv, Json, binary, form_asked, print_csv, print_json, print_table, say, say_lines, sides
 
 if TYPE_CHECKING:  # loaded when the command runs
     from sunetlab.analysis.memory import Memory, Peak
 
-Batch = Annotated[int, typer.Option(min=1, help="Images that go through the network at once.")]
 By = Annotated[Box, typer.Option("--by", help="What is kept for the backward pass: a row for each of these.")]
 Precision = Annotated[Literal["fp32", "bf16"], typer.Option(help="bf16 is autocast's.")]
 ChannelsLast = Annotated[bool, typer.Option("--channels-last/--no-channels-last", help="Layout of images and weights.")]
 Optimizer = Annotated[Literal["sgd", "adamw"], typer.Option(help="What a training step ends with.")]
-Momentum = Annotated[bool, typer.Option("--momentum/--no-momentum", help="Of SGD.")]
+Momentum = Annotated[bool | None, typer.Option("--momentum/--no-momentum", help="Of SGD.", show_default="momentum")]
 Smoothing = Annotated[bool, typer.Option("--label-smoothing/--no-label-smoothing", help="Of the loss.")]
 Device = Annotated[Literal["cpu", "cuda"], typer.Option(help="Whose rules hold for autocast and optimizer.")]
 
@@ -36,7 +35,7 @@ def memory(
     precision: Precision = "fp32",
     channels_last: ChannelsLast = True,
     optimizer: Optimizer = "sgd",
-    momentum: Momentum = True,
+    momentum: Momentum = None,
     label_smoothing: Smoothing = False,
     device: Device = "cuda",
     by: By = "block",
@@ -47,8 +46,12 @@ def memory(
     from sunetlab.analysis.memory import Setting
 
     form = form_asked(as_json, as_csv)
+    if momentum is not None and optimizer != "sgd":
+        raise InputError(f"--{'' if momentum else 'no-'}momentum: goes with --optimizer sgd")
     report = analyze(spec, input_size(input), batch)
-    setting = Setting(precision, channels_last, optimizer, momentum, label_smoothing=label_smoothing, device=device)
+    setting = Setting(
+        precision, channels_last, optimizer, momentum is not False, label_smoothing=label_smoothing, device=device
+    )
     found = report.memory(setting)
     rows = _rows(report, found, by)
     if form == "json":
@@ -71,8 +74,9 @@ def _rows(report: Report, found: "Memory", by: Box) -> list[dict[str, Any]]:
 
 
 def _record(found: "Memory") -> dict[str, Any]:
-    peaks = {"inference": found.inference._asdict(), "training": found.training._asdict()}
-    record = found._asdict() | {"setting": found.setting._asdict()} | peaks
+    training = None if found.no_step_at else found.training._asdict()
+    peaks = {"inference": found.inference._asdict(), "training": training}
+    record = found._asdict() | {"setting": found.setting._asdict()} | peaks | {"no_step_at": found.no_step_at or None}
     del record["rows"]
     return record
 
@@ -93,13 +97,18 @@ def _print(report: Report, found: "Memory", rows: list[dict[str, Any]], by: Box)
     )
     say()
     say_lines(_TERMS)
-    if not found.training.exact:
+    if found.no_step_at:
+        say_lines(
+            f"No training step can be made of one image of this size: {found.no_step_at} sees one value per channel, "
+            "which PyTorch refuses (a larger --batch or --input)."
+        )
+    elif not found.training.exact:
         say_lines(
             "On a GPU the peak of training is an estimate: some gradients are copied on their way (--device cpu)."
         )
 
 
-def _lines(found: "Memory") -> list[tuple[str, "int | Peak"]]:
+def _lines(found: "Memory") -> list[tuple[str, "int | Peak | None"]]:
     return [
         ("weights", found.weights),
         ("buffers of BN", found.buffers),
@@ -110,19 +119,13 @@ def _lines(found: "Memory") -> list[tuple[str, "int | Peak"]]:
         ("kept for backward", found.activations),
         ("kept by the loss", found.loss),
         ("inference, peak", found.inference),
-        ("training, peak", found.training),
+        ("training, peak", found.training if not found.no_step_at else None),
     ]
 
 
-def _cells(value: "int | Peak") -> list[object]:
+def _cells(value: "int | Peak | None") -> list[object]:
+    if value is None:
+        return ["", "", "cannot be made"]
     if isinstance(value, int):
         return [value, binary(value), ""]
     return [value.bytes, binary(value.bytes), f"{value.phase}, {value.at}"]
-
-
-def binary(size: int) -> str:
-    """Bytes in KiB, MiB or GiB, to three digits: powers of 1024."""
-    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
-        if size >= 2**power:
-            return f"{size / 2**power:.3g} {unit}" if size < 999.5 * 2**power else f"{size / 2**power:,.0f} {unit}"
-    return f"{size} B"

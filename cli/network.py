@@ -1,5 +1,6 @@
 """How a command is told a network — NETWORK and the flags that change it — and `sunetlab build`."""
 
+import contextlib
 import inspect
 import re
 from collections.abc import Callable
@@ -11,10 +12,11 @@ import typer
 from sunetlab import InputError, Report, SUNetSpec, analyze, preset
 from sunetlab.analysis.cost import LayerCost, grouped
 from sunetlab.analysis.plan import Layer
-from sunetlab.files import read_table
+from sunetlab.files import read_table, shown
 from sunetlab.presets import PRESETS
+from sunetlab.whole import MOST
 
-from .output import Json, note, print_json, print_table, say, short, sides
+from .output import Json, file_named, note, patiently, print_json, print_table, say, short, sides
 
 Network = Annotated[
     str | None,
@@ -28,6 +30,7 @@ Input = Annotated[
         "--input", metavar="HxW", help="Size of the input; by default that of a run's images, else the design size."
     ),
 ]
+Batch = Annotated[int, typer.Option(min=1, max=MOST, help="Images at once.")]
 
 
 def _flag(kind: Any, name: str, text: str, metavar: str | None = None) -> Any:
@@ -58,11 +61,11 @@ _SEVERAL = {"depth", "stacks", "widths", "dilations"}  # words of one number or 
 _FLAGS = {"num_classes": "--classes"}
 
 
-def takes_network(command: Callable[..., Any]) -> Callable[..., Any]:
+def takes_network(command: Callable[..., Any], tells: bool = False) -> Callable[..., Any]:
     """Give a command, whose first parameter is `spec`, NETWORK and the flags in its place.
 
     A command with a parameter `words` is told the words that were given as flags as well; one with a parameter
-    `folder`, the folder where NETWORK is one of a run, else None.
+    `folder`, the folder where NETWORK is one of a run, else None. `tells`: it shows its progress itself.
     """
     own = inspect.signature(command).parameters
     kept = [p for name, p in own.items() if name not in {"spec", "words", "folder"}]
@@ -77,7 +80,12 @@ def takes_network(command: Callable[..., Any]) -> Callable[..., Any]:
         if given.get("input", "") is None:
             given["input"] = None if named is None else trained_at(Path(named))
         told = {"words": words, "folder": Path(named) if named and (Path(named) / "run.toml").is_file() else None}
-        return command(spec, **{name: value for name, value in told.items() if name in own}, **given)
+        modules, size = sum(spec.stacks), given.get("input") or "of its design size"
+        with contextlib.nullcontext() if tells else patiently(f"{modules:,} u-nets, input {size}"):
+            try:
+                return command(spec, **{name: value for name, value in told.items() if name in own}, **given)
+            except InputError as error:
+                raise InputError(re.sub("^input: ", "--input: ", str(error))) from None
 
     parameters = [network, *(p.replace(kind=keyword) for p in kept), *flags]
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -109,7 +117,7 @@ def input_size(text: str | None, flag: str = "--input") -> tuple[int, int] | Non
     """`224` or `360x480`, given to `flag`, as (height, width)."""
     if text is None:
         return None
-    match = re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", text)
+    match = re.fullmatch(r"([0-9]{1,5})(?:[x×]([0-9]{1,5}))?", text)
     if match is None or 0 in (int(side) for side in match.groups() if side):
         raise InputError(f"{flag}: {text!r}: must be a side, such as 224, or HxW, such as 360x480, in pixels")
     height = int(match[1])
@@ -126,22 +134,23 @@ def trained_at(folder: Path) -> str | None:
     if not path.is_file():
         return None
     size = read_table(path).get("size")
-    if not isinstance(size, list) or len(size) != 2 or not all(type(side) is int and side > 0 for side in size):
-        raise InputError(f"{path}: is damaged: size: {size!r}: must be a height and a width; give --input")
+    if not isinstance(size, list) or len(size) != 2 or not all(type(side) is int and 0 < side < 10**5 for side in size):
+        raise InputError(f"{path}: is damaged: size: {shown(size)}: must be a height and a width; give --input")
     return sides(size)
 
 
 def _named(name: str) -> SUNetSpec:
-    if (Path(name) / "spec.toml").is_file():
-        return SUNetSpec.load(Path(name) / "spec.toml")
-    return SUNetSpec.load(name) if Path(name).suffix in {".toml", ".json"} else preset(name)
+    with contextlib.suppress(OSError):  # a name too long for a file's
+        if (Path(name) / "spec.toml").is_file():
+            return SUNetSpec.load(Path(name) / "spec.toml")
+    return SUNetSpec.load(name) if Path(name).suffix.lower() in {".toml", ".json"} else preset(name)
 
 
 def _several(word: str, text: str) -> Any:
     if word == "widths" and text in {"auto", "table", "rule"}:
         return text
     parts = text.split(",")
-    if not all(re.fullmatch(r"\s*-?\d{1,9}\s*", part) for part in parts):
+    if not all(re.fullmatch(r"\s*-?[0-9]{1,9}\s*", part) for part in parts):
         rule = "auto, table, rule, or whole numbers" if word == "widths" else "whole numbers"
         raise InputError(f"--{word}: {text!r}: must be {rule} separated by commas")
     numbers = tuple(map(int, parts))
@@ -162,19 +171,21 @@ def build(
     spec: SUNetSpec,
     input: Input = None,
     out: Annotated[
-        Path | None, typer.Option(help="Save the network here, as .toml or .json.", show_default=False)
+        str | None,
+        typer.Option(metavar="FILE", help="Save the network here, as .toml or .json.", show_default=False),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Resolve a network, show its numbers, and save it: build --depth 2 --n 128 --stacks 2,7,7,1."""
+    path = None if out is None else file_named("--out", out, ".toml", ".json")
     report = analyze(spec, input_size(input))
-    if out is not None:
-        spec.save(out)
+    if path is not None:
+        spec.save(path)
     if as_json:
         print_json(summary(report))
     else:
         _print_summary(report)
-    if out is not None:
+    if path is not None:
         note(f"saved {out}")
 
 
@@ -221,7 +232,7 @@ def _print_summary(report: Report) -> None:
         ("layers", f"{report.depth} (convolutions on the main path and the classifier)"),
         ("widths", _RULES[spec.widths_rule]),
         ("output stride", f"{spec.output_stride}{dilated}"),
-        ("head", f"{spec.task}, {spec.num_classes} classes{', de-gridding' if spec.degrid else ''}"),
+        ("head", f"{spec.task}, {spec.num_classes:,} classes{', de-gridding' if spec.degrid else ''}"),
     ):
         say(f"{name:<22}{value}")
 

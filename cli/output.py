@@ -1,28 +1,35 @@
 """What commands print: tables for a terminal, plain columns for a pipe, one JSON object or CSV where asked."""
 
+import contextlib
 import csv
 import io
+import itertools
 import json
 import math
+import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+import threading
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
 from sunetlab import InputError
-
-if TYPE_CHECKING:  # a pipe's JSON needs no rich
-    from rich.table import Table
+from sunetlab.files import refuse_unwritable
+from sunetlab.files import shown as shown_text
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print the table as comma-separated values and nothing else.")]
 
+PATIENCE = 2.0  # seconds of silence
 _PARAGRAPH = 120  # characters of a line of prose where there is no terminal
-_PIPE = 10_000  # characters, more than any table has
 _FOLDED = 16  # characters that a column of texts keeps however narrow the terminal
+_GAP = 2  # between columns
+_BOLD, _PLAIN = ("\x1b[1m", "\x1b[0m"), ("", "")
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -64,7 +71,35 @@ def say_lines(text: str) -> None:
 
 def note(text: str) -> None:
     """A line on standard error, beside the results."""
-    print(text, file=sys.stderr)  # noqa: T201
+    print(" ".join(text.split()), file=sys.stderr)  # noqa: T201
+
+
+@contextlib.contextmanager
+def patiently(what: str) -> Iterator[None]:
+    """Say what takes so long, once, where it takes longer than people wait in silence."""
+    timer = threading.Timer(PATIENCE, note, [f"still at work: {what}"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def file_named(flag: str, text: str, *suffixes: str) -> Path:
+    """The file that `flag` names, before any work is done for it.
+
+    Raises:
+        InputError: another suffix, no folder to write to, or something there that is no file.
+    """
+    path = Path(text)
+    if text.endswith(os.sep) or path.suffix.lower() not in suffixes:
+        raise InputError(f"{flag}: {shown_text(text)}: must be the name of a file that ends in {' or '.join(suffixes)}")
+    try:
+        refuse_unwritable(path)
+    except InputError as error:
+        raise InputError(f"{flag}: {error}") from None
+    return path
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], last_is_total: bool = False) -> None:
@@ -73,48 +108,68 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], last_i
     Where a terminal is too narrow, columns of long texts fold; where that is not enough, the table is whole and
     the terminal breaks its lines: no cell is ever cut.
     """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    cells = [[shown(cell) for cell in row] for row in rows]
     terminal = sys.stdout.isatty()
-    table = Table(
-        box=box.SIMPLE_HEAD if terminal else None,
-        pad_edge=False,
-        show_edge=False,
-        padding=(0, 1, 0, 0 if terminal else 1),
-    )
-    for index, name in enumerate(columns):
-        numeric = all(_is_number(row[index]) for row in cells)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for index, row in enumerate(cells):
-        table.add_row(*row, style="bold" if last_is_total and index == len(cells) - 1 else None)
-    # a pipe has no width: nothing is cut or wrapped there
-    room = shutil.get_terminal_size().columns if terminal else _PIPE
-    # without a height, rich would not hear of a width where TERM is dumb
-    console = Console(width=_PIPE, height=25, highlight=False, markup=False)
-    console.width = max(room, _fold(table, console.measure(table).maximum, room))
-    with console.capture() as captured:  # rich leaves with status 1 where it finds a pipe broken that it writes to
-        console.print(table)
-    print(captured.get(), end="")  # noqa: T201
+    cells = [[shown(cell) for cell in row] for row in rows]
+    right = [all(_is_number(row[index]) for row in cells) for index in range(len(columns))]
+    widths = _widths(columns, cells)
+    if terminal:
+        longest = _widths([""] * len(columns), cells)
+        spare = [0 if numeric else length - _FOLDED for numeric, length in zip(right, longest, strict=True)]
+        _fold(widths, spare, _span(widths) - shutil.get_terminal_size().columns)
+    bold = _BOLD if terminal and os.environ.get("TERM", "") not in ("", "dumb", "unknown") else _PLAIN
+    lines = list(_lines(columns, widths, right, bold))
+    if terminal:
+        lines.append("─" * _span(widths))
+    for number, row in enumerate(cells, 1):
+        lines += _lines(row, widths, right, bold if last_is_total and number == len(cells) else _PLAIN)
+    say("\n".join(lines))
 
 
-def _fold(table: "Table", wanted: int, room: int) -> int:
-    """Narrow the columns of long texts if that brings the table from `wanted` to `room` characters; its width then."""
-    longest = [max((len(str(cell)) for cell in column.cells), default=0) for column in table.columns]
-    spare = [
-        max(0, length - _FOLDED) if column.justify == "left" else 0
-        for length, column in zip(longest, table.columns, strict=True)
-    ]
-    if not 0 < wanted - room <= sum(spare):
-        return wanted
-    for column, length, most in zip(table.columns, longest, spare, strict=True):
-        less = min(most, wanted - room)
-        if less:
-            column.width = length - less
-            wanted -= less
-    return wanted
+def fits(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bool:
+    """Whether there is a terminal, and a table would be no wider."""
+    cells = [[shown(cell) for cell in row] for row in rows]
+    return sys.stdout.isatty() and _span(_widths(columns, cells)) <= shutil.get_terminal_size().columns
+
+
+def _widths(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[int]:
+    return [max([_width(name), *(_width(row[index]) for row in cells)]) for index, name in enumerate(columns)]
+
+
+def _span(widths: Sequence[int]) -> int:
+    """Characters of a line of such columns."""
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _fold(widths: list[int], spare: list[int], excess: int) -> None:
+    """Narrow columns, each by what it can spare, if that takes away `excess` characters."""
+    if excess > sum(max(0, each) for each in spare):
+        return
+    for index, most in enumerate(spare):
+        less = max(0, min(most, excess))
+        widths[index] -= less
+        excess -= less
+
+
+def _lines(row: Sequence[str], widths: Sequence[int], right: Sequence[bool], style: tuple[str, str]) -> Iterator[str]:
+    """A row's line, or lines where a text is wider than its column."""
+    if all(len(text) <= width for text, width in zip(row, widths, strict=True)):
+        parts: Iterable[Sequence[str]] = [row]
+    else:
+        folded = [textwrap.wrap(text, width, break_on_hyphens=False) for text, width in zip(row, widths, strict=True)]
+        parts = itertools.zip_longest(*folded, fillvalue="")
+    for part in parts:
+        padded = (
+            " " * (width - _width(text)) + text if numeric else text + " " * (width - _width(text))
+            for text, width, numeric in zip(part, widths, right, strict=True)
+        )
+        yield style[0] + (" " * _GAP).join(padded).rstrip() + style[1]
+
+
+def _width(text: str) -> int:
+    """Characters that a text takes in a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def shown(cell: object) -> str:
@@ -128,8 +183,21 @@ def short(number: float) -> str:
     """A number in thousands, millions or billions, to three digits."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(number) >= size:
-            return f"{number / size:.3g} {unit}" if abs(number) < 999.5 * size else f"{number / size:.0f} {unit}"
+            return f"{three(number / size)} {unit}"
     return f"{number:g}"
+
+
+def binary(size: int) -> str:
+    """Bytes in KiB, MiB or GiB, to three digits: powers of 1024."""
+    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if size >= 2**power:
+            return f"{three(size / 2**power)} {unit}"
+    return f"{size} B"
+
+
+def three(number: float) -> str:
+    """Three digits, or all of those before the point where there are more: 2.50, 22.0, 999, 1,021."""
+    return f"{number:#.3g}".rstrip(".") if abs(number) < 999.5 else f"{number:,.0f}"
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -158,4 +226,4 @@ def _plain(cell: object) -> object:
 
 
 def _is_number(text: str) -> bool:
-    return not text or text.replace(",", "").replace(".", "").replace(" ", "").strip("%kMGx±-").isdigit()
+    return not text or text.replace(",", "").replace(".", "").replace(" ", "").strip("%kMGxKiB±-").isdigit()

@@ -12,10 +12,13 @@ from sunetlab.analysis.fov import UNSEEN, Paths, Seen, holes, paths, seen
 from sunetlab.analysis.fov.boxes import Boxes
 
 from .network import trained_at
-from .output import note, percent, print_table, say, sides
+from .output import note, percent, print_table, say, say_lines, sides
 
 if TYPE_CHECKING:
     from sunetlab.model.gradient import EffectiveField
+
+_TERMS = """radius and side: of the disc and of the square with as many pixels as have a gradient above 4.55 % of the
+largest (Luo et al. 2016). spread: standard deviation, along y and along x, of the gradient's shares."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Position:
                 f"effective field of the trained network over {found.images} images: radius {found.radius:.1f} px, "
                 f"side {found.side:.1f} px, spread {found.spread[0]:.1f} x {found.spread[1]:.1f} px"
             )
+            say_lines(_TERMS)
 
     def _column(self, found: Seen, ways: Paths) -> dict[str, object]:
         left = holes(found)
@@ -73,7 +77,7 @@ class Position:
             "largest gap of a row or column": f"{left.largest_gap:,}",
             "connected pieces": f"{left.pieces:,}",
             "common step of rows x columns": sides(left.step),
-            "paths": f"10^{ways.log10:.1f}",
+            "paths": f"10^{ways.log10:.1f}" if left.seen else "none",
             "spread of paths (deviation)": f"{ways.spread[0]:.1f} x {ways.spread[1]:.1f}",
         }
 
@@ -82,14 +86,15 @@ class Position:
         counts = np.bincount(found.levels.ravel(), minlength=UNSEEN + 1)
         return [int(count) for count in counts[: max(self.report.spec.depth) + 1]]
 
-    def record(self) -> dict[str, Any]:
-        """For JSON: figures, not pixels."""
+    def record(self, pixels: bool) -> dict[str, Any]:
+        """For JSON: figures, and the sets themselves where `pixels` are wanted."""
         found: dict[str, Any] = {"of": self.of, "at": list(self.sets[0].at), "clipped": self.sets[0].clipped}
         found["sets"] = [
             {"levels": self._by_level(each)}
             | {"grid": each.grid, "first": list(each.first), "size": list(np.shape(each.levels)), "exact": True}
             | holes(each)._asdict()
             | {"paths_log10": ways.log10, "spread": list(ways.spread)}
+            | ({"runs": each.runs()} if pixels else {})
             for each, ways in zip(self.sets, self.ways, strict=True)
         ]
         found["gradient_differs_in"] = self.differing
@@ -117,6 +122,7 @@ class Position:
             mark = (centre[0], centre[1])
             left, where = holes(found), _grid(found)
             spread = f"spread {ways.spread[0]:.1f} x {ways.spread[1]:.1f} px, 10^{ways.log10:.1f} paths"
+            spread = spread if left.seen else "no paths"
             hull = f"{sides(np.shape(found.levels))}, {percent(left.density)} of it"
             seen_of = f"{hull} seen, largest gap {left.largest_gap} px"
             panels.append(weights_panel(ways, canvas, first, f"path weights on {where}", spread)._replace(mark=mark))
@@ -133,7 +139,11 @@ class Position:
 def look(report: Report, folder: Path | None, of: str, at: str | None, clip: bool, images: int) -> Position:
     """Everything about a position; with `images` measured on the built network, and on a run's validation split."""
     boxes = Boxes(report.plan)
-    size = boxes.size(boxes.find(of)[1])
+    try:
+        end = boxes.find(of)[1]
+    except InputError as error:
+        raise InputError(f"--of: {error}") from None
+    size = boxes.size(end)
     place = _parse(at, size, of)
     grids = ("image",) if of == "network" else ("image", "own")
     sets = tuple(seen(report.plan, place, of, grid, clip) for grid in grids)
@@ -142,8 +152,7 @@ def look(report: Report, folder: Path | None, of: str, at: str | None, clip: boo
     effective = None
     if folder and images and _is_as_trained(report, folder, of):
         effective = _effective(folder, images, place)
-    jump = boxes.jump(boxes.find(of)[1])
-    return Position(report, of, jump, sets, ways, differing, effective)
+    return Position(report, of, boxes.jump(end), sets, ways, differing, effective)
 
 
 def _grid(found: Seen | Paths) -> str:
@@ -162,14 +171,14 @@ def _is_as_trained(report: Report, folder: Path, of: str) -> bool:
     if trained is not None and sides(report.size) != trained:
         raise InputError(f"--input: {sides(report.size)}: the images of {folder} are {trained}")
     if of != "network":
-        note("the effective field is that of the head: leave out --block to have it")
+        note("the effective field is that of the head: leave out --block and --of to have it")
     return of == "network"
 
 
 def _parse(at: str | None, size: tuple[int, int], of: str) -> tuple[int, int]:
     if at is None:
         return size[0] // 2, size[1] // 2
-    match = re.fullmatch(r"\s*(\d{1,6})\s*,\s*(\d{1,6})\s*", at)
+    match = re.fullmatch(r"\s*([0-9]{1,6})\s*,\s*([0-9]{1,6})\s*", at)
     if match is None:
         raise InputError(f"--at: {at!r}: must be a position Y,X, such as 8,8, counted from 0,0")
     place = int(match[1]), int(match[2])
@@ -181,7 +190,9 @@ def _parse(at: str | None, size: tuple[int, int], of: str) -> tuple[int, int]:
 def _differing(report: Report, found: Seen, of: str) -> int:
     """Pixels of the image in which the gradient's support and the set differ."""
     from sunetlab.model.gradient import support
+    from sunetlab.model.room import bytes_of_a_gradient, refuse_what_does_not_fit
 
+    refuse_what_does_not_fit(report, bytes_of_a_gradient(report))
     note("building the network, for its gradient …")
     return int((found.on(report.size) != support(report.spec, report.size, found.at, of)).sum())
 

@@ -11,13 +11,14 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Column
 from rich.text import Text
 
-from .output import percent
+from .output import PATIENCE, percent
 
 if TYPE_CHECKING:
     from sunetlab.study.definition import Candidate, StudyTask
     from sunetlab.train.loop import Watch
 
-PAUSE = 10.0  # seconds between two lines where there is no terminal
+PAUSE = PATIENCE  # seconds between two lines where there is no terminal
+_EPOCHS_APART = 10.0  # and between those of a trial's epochs, of which a study has thousands
 
 
 class _Count(ProgressColumn):
@@ -102,7 +103,7 @@ class TrainingScreen:
         """See `Watch`."""
         text = f"epoch {row['epoch']}/{self.epochs}  {figures_of(row)}"
         self.screen.progress.update(self.bar, description=f"{self.what}  {text}")
-        late = time.monotonic() - self.told > PAUSE
+        late = time.monotonic() - self.told > _EPOCHS_APART
         if self.epoch_lines or (not self.screen.live and late):
             left = (self.epochs - row["epoch"]) * row["seconds"]
             rate = f"{row['images_per_second']:,.0f} images/s, {left:.0f} s left"

@@ -12,16 +12,19 @@ from sunetlab.analysis.tools import TOOLS, figure, reconcile
 
 from .fov import fov
 from .memory import memory
-from .network import Input, input_size, summary, takes_network, totals
-from .output import Csv, Json, form_asked, percent, print_csv, print_json, print_table, say, sides
+from .network import Batch, Input, input_size, summary, takes_network, totals
+from .output import Csv, Json, fits, form_asked, note, percent, print_csv, print_json, print_table, say, sides
 from .paper import paper
 
 app = typer.Typer(help="A network's numbers, from its spec alone.", no_args_is_help=True)
 app.command("fov")(fov)
 app.command("memory")(memory)
 app.command("paper")(paper)
-Batch = Annotated[int, typer.Option(min=1, help="Images at once.")]
 By = Annotated[Box, typer.Option("--by", help="A row for each block, u-net module or layer.")]
+MacsBy = Annotated[
+    Box | None, typer.Option("--by", help="A row for each block, u-net module or layer.", show_default="block")
+]
+Apart = Annotated[bool, typer.Option("--apart", help="What is counted apart in every row; so too where there is room.")]
 As = Annotated[
     str | None,
     typer.Option("--as", metavar="TOOL", help=f"The figure that a tool prints: {', '.join(TOOLS)}."),
@@ -77,7 +80,8 @@ def macs(
     spec: SUNetSpec,
     input: Input = None,
     batch: Batch = 1,
-    by: By = "block",
+    by: MacsBy = None,
+    apart_too: Apart = False,
     tool: As = None,
     terms: Terms = False,
     as_json: Json = False,
@@ -87,8 +91,10 @@ def macs(
     form = form_asked(as_json, as_csv)
     if tool is not None and tool not in TOOLS:
         raise InputError(f"--as: {tool!r}: no such tool; known are {', '.join(TOOLS)}")
-    report = analyze(spec, input_size(input), batch)
-    if tool is not None or terms:
+    of_tools = tool is not None or terms
+    _refuse_idle(by, apart_too, of_tools, form)
+    by, report = by or "block", analyze(spec, input_size(input), batch)
+    if of_tools:
         _print_tools(report, list(TOOLS) if tool is None else [tool], form, terms)
     elif form == "json":
         print_json(_macs_record(report, by))
@@ -96,7 +102,19 @@ def macs(
         boxes = grouped(report.rows, by).items()
         print_csv([by, "macs", *apart(())], [[name, totals(rows)[1], *apart(rows).values()] for name, rows in boxes])
     else:
-        _print_macs(report, by)
+        _print_macs(report, by, apart_too)
+
+
+def _refuse_idle(by: Box | None, apart_too: bool, of_tools: bool, form: str) -> None:
+    """Refuse flags that would have no effect.
+
+    Raises:
+        InputError: naming the flag, and what it goes with.
+    """
+    if by is not None and of_tools:
+        raise InputError(f"--by: {by}: goes with the MACs, not with --as or --reconcile")
+    if apart_too and (of_tools or form != "table"):
+        raise InputError("--apart: goes with the table of MACs; --json and --csv have it in every row")
 
 
 def _macs_record(report: Report, by: Box) -> dict[str, Any]:
@@ -111,20 +129,33 @@ def _macs_record(report: Report, by: Box) -> dict[str, Any]:
     }
 
 
-def _print_macs(report: Report, by: Box) -> None:
-    say(f"batch {report.batch}, input {sides(report.size)}; FLOPs are 2·MACs")
+def _print_macs(report: Report, by: Box, apart_too: bool) -> None:
+    """What is counted apart stands beside the MACs where it is asked for or there is room, else below them."""
+    say(f"batch {report.batch:,}, input {sides(report.size)}; FLOPs are 2·MACs")
     say()
-    counts = {name: totals(rows)[1] for name, rows in grouped(report.rows, by).items()} | {"total": report.macs}
-    rows = [[name, count, percent(count / report.macs)] for name, count in counts.items() if count]
-    print_table([by, "MACs", "share"], rows, last_is_total=True)
-    say()
-    print_table(["counted apart", "elements"], [[kind, count] for kind, count in apart(report.rows).items() if count])
+    boxes = {**grouped(report.rows, by), "total": list(report.rows)}
+    counts = {name: totals(rows)[1] for name, rows in boxes.items()}
+    rows = [[name, count, percent(count / report.macs)] for name, count in counts.items()]
+    kinds = [kind for kind, count in apart(report.rows).items() if count]
+    wide = [[*row, *map(apart(boxes[name]).get, kinds)] for name, row in zip(boxes, rows, strict=True)]
+    if apart_too or fits([by, "MACs", "share", *kinds], wide):
+        print_table([by, "MACs", "share", *kinds], wide, last_is_total=True)
+        say()
+        say("beside the MACs: elements that a bias is added to, and that layers of other kinds give")
+    else:
+        print_table([by, "MACs", "share"], [row for row in rows if row[1]], last_is_total=True)
+        say()
+        elements = apart(report.rows)
+        print_table(["counted apart", "elements"], [[kind, elements[kind]] for kind in kinds])
     say()
     figures = [(tool, figure(report, tool)) for tool in TOOLS]
     print_table(
         ["tool", "prints", "called", "beyond these MACs"],
         [[tool, count, TOOLS[tool].prints, percent(count / report.macs - 1)] for tool, count in figures],
     )
+    if report.batch > 1:
+        say()
+        say(f"{' and '.join(tool for tool in TOOLS if TOOLS[tool].one_image)}: of one image, whatever the batch")
 
 
 def _print_tools(report: Report, tools: list[str], form: str, terms: bool) -> None:
@@ -138,11 +169,13 @@ def _print_tools(report: Report, tools: list[str], form: str, terms: bool) -> No
         print_table(["tool", "term", "times", "number", "amount"], list(_lines(report, tools)))
     else:
         say(str(figure(report, tools[0])))
+        if report.batch > 1 and TOOLS[tools[0]].one_image:
+            note(f"{tools[0]} makes its input itself: its figure is that of one image, whatever the batch")
 
 
 def _tool_record(report: Report, tool: str) -> dict[str, Any]:
     terms = [part._asdict() | {"amount": part.amount} for part in reconcile(report, tool)]
-    told = {"version": TOOLS[tool].version, "called": TOOLS[tool].prints}
+    told = {"version": TOOLS[tool].version, "called": TOOLS[tool].prints, "one_image": TOOLS[tool].one_image}
     return told | {"prints": figure(report, tool), "terms": terms}
 
 

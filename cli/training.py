@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -26,7 +27,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many images of this split.", show_default=False)]
 
 
-@takes_network
+@partial(takes_network, tells=True)
 def train(
     spec: SUNetSpec,
     words: dict[str, Any],

@@ -2,28 +2,27 @@
 
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sunetlab import SunetlabError, SUNetSpec, analyze
 
-from .network import Input, input_size, takes_network
-from .output import Json, print_json, print_table, say, sides
+from .network import Batch, Input, input_size, takes_network
+from .output import PATIENCE, Json, print_json, print_table, say, sides
 
 if TYPE_CHECKING:
     from sunetlab.model.verify import Check
 
     from .progress import Screen
 
-PATIENCE = 2.0  # seconds of silence where there is no terminal
 
-
-@takes_network
+@partial(takes_network, tells=True)
 def verify(
     spec: SUNetSpec,
     input: Input = None,
-    batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 1,
+    batch: Batch = 1,
     seed: Annotated[int, typer.Option(help="Of the positions whose gradients are compared.")] = 0,
     as_json: Json = False,
 ) -> None:

@@ -74,12 +74,15 @@ def _rule(details: ErrorDetails, model: type[BaseModel]) -> Iterator[str]:
         yield details["msg"][0].lower() + details["msg"][1:]
 
 
-def shown(value: object) -> str:
-    """A value as a user would write it: `2,0,7` for a sequence, anything long cut."""
+def shown(value: object, deep: int = 3) -> str:
+    """A value as a user would write it: `2,0,7` for a sequence, anything long or deep cut."""
     if isinstance(value, int) and value.bit_length() > 256:
         return f"a number of {value.bit_length()} bits"  # Python does not write those beyond 4300 digits
     if isinstance(value, list | tuple):
-        text = ",".join(map(shown, value[:80]))
+        text = (",".join(shown(each, deep - 1) for each in value[:80]) if deep else "...") or "[]"
+    elif isinstance(value, Mapping):
+        inside = (f"{shown(key)}: {shown(each, deep - 1)}" for key, each in value.items()) if deep else ("...",)
+        text = f"{{{', '.join(inside)}}}"
     else:
         text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 80 else text[:77] + "..."
@@ -152,28 +155,48 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
+def refuse_unwritable(path: Path) -> None:
+    """Refuse a name where no file can be written, or where there is something that is no file.
+
+    Raises:
+        InputError: naming it, and what is wrong.
+    """
+    try:
+        rule = _unwritable(Path(os.path.realpath(path)), path.parent)
+    except OSError as error:  # a name too long
+        rule = str(error.strerror)
+    if rule:
+        raise InputError(f"{path}: cannot be written: {rule}")
+
+
+def _unwritable(target: Path, folder: Path) -> str:
+    if target.is_dir():
+        return os.strerror(errno.EISDIR)
+    if target.exists() and not target.is_file():
+        return "Not an ordinary file"
+    if not target.parent.is_dir():
+        return f"{os.strerror(errno.ENOTDIR if target.parent.exists() else errno.ENOENT)}: {folder}"
+    return "" if os.access(target.parent, os.W_OK) else f"{os.strerror(errno.EACCES)}: {folder}"
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file that takes its name only when everything is written and on the disk; else nothing is left.
 
+    Where the name is a link, what the link names is written.
+
     Raises:
-        InputError: the folder is missing or may not be written to.
+        InputError: the folder is missing or may not be written to, or the name is not that of a file.
     """
-    part = path.with_name(f".{uuid.uuid4().hex}.part")
+    refuse_unwritable(path)
+    target = Path(os.path.realpath(path))
+    part = target.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        file = part.open("xb")
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise
-        raise InputError(f"{path}: cannot be written: {error.strerror}: {path.parent}") from None
-    try:
-        with file:
+        with part.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException as error:
+        part.replace(target)
+    except BaseException:
         part.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in {errno.EISDIR, errno.ENAMETOOLONG}:
-            raise InputError(f"{path}: cannot be written: {error.strerror}") from None
         raise

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sunetlab.errors import InputError
+from sunetlab.files import shown
 from sunetlab.spec import SUNetSpec
 
 _TABLE1: dict[str, dict[str, Any]] = {
@@ -30,6 +31,6 @@ def preset(name: str) -> SUNetSpec:
     Raises:
         InputError: no such preset; the line lists them.
     """
-    if name not in PRESETS:
-        raise InputError(f"network: {name!r}: no such preset; known are {', '.join(PRESETS)}")
+    if not isinstance(name, str) or name not in PRESETS:
+        raise InputError(f"network: {shown(name)}: no such preset; known are {', '.join(PRESETS)}")
     return SUNetSpec.make(**PRESETS[name])

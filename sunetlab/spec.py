@@ -12,11 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sunetlab import rules
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, shown, validate, write_table
+from sunetlab.whole import plain
 
 Task = Literal["classification", "segmentation"]
 Downsampling = Literal["multigrid", "strided"]
@@ -24,8 +25,9 @@ Connectivity = Literal["identity", "dense"]
 StemName = Literal["paper", "small"]
 WidthsRule = Literal["auto", "table", "rule"]
 
-Count = Annotated[int, Field(strict=True, ge=1, le=2**20)]
-Depth = Annotated[int, Field(strict=True, ge=1, le=8)]
+Count = Annotated[int, Field(strict=True, ge=1, le=2**20), BeforeValidator(plain)]
+Depth = Annotated[int, Field(strict=True, ge=1, le=8), BeforeValidator(plain)]
+Flag = Annotated[bool, Field(strict=True)]
 
 DEFAULT_CLASSES: dict[Task, int] = {"classification": 1000, "segmentation": 21}  # ImageNet; VOC with its background
 MOST_MODULES = 4096  # far beyond any network that trains; keeps a slip of the finger from building forever
@@ -44,7 +46,7 @@ class Words(BaseModel):
     output_stride: Count | None = None
     downsampling: Downsampling = "multigrid"
     connectivity: Connectivity = "identity"
-    degrid: Annotated[bool, Field(strict=True)] = False
+    degrid: Flag = False
     stem: StemName = "paper"
     stem_width: Count = 128
     in_channels: Count = 3
@@ -99,7 +101,7 @@ class SUNetSpec(BaseModel):
     dilations: tuple[Count, ...]
     downsampling: Downsampling = "multigrid"
     connectivity: Connectivity = "identity"
-    degrid: bool = False
+    degrid: Flag = False
     stem: StemName = "paper"
     stem_width: Count = 128
     in_channels: Count = 3

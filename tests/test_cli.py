@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it prints, what it writes, how it refuses."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from sunetlab import SUNetSpec, preset
+from sunetlab.cli.output import note
 from tests.conftest import Said
 from tests.tiny import STUDY, write_study
 
@@ -175,9 +177,21 @@ def wrong_folders(root: Path) -> None:
         ("build bad.toml", ("bad.toml", "not valid TOML", "line 1")),
         ("build key.toml", ("key.toml", "stax", "unknown key", "stacks")),
         ("build sunet-64 --input 0", ("--input", "'0'")),
-        ("build sunet-64 --input 8", ("input", "8x8", "too small for block 3")),
+        ("build sunet-64 --input 8", ("--input: 8x8", "too small for block 3")),
         ("build sunet-64 --out none/net.toml", ("none/net.toml", "No such file")),
         ("build sunet-64 --out net.yaml", ("net.yaml", ".toml")),
+        ("build sunet-64 --out net.toml/", ("--out", "'net.toml/'", ".toml")),
+        ("build sunet-64 --out fifo.toml", ("--out", "fifo.toml", "Not an ordinary file")),
+        ("draw sunet-64 --out fifo.svg", ("--out", "fifo.svg", "Not an ordinary file")),
+        (f"build {'x' * 300}", ("network: 'xxxx", "no such preset")),
+        ("build empty.json", ("empty.json", "widths: []: has 0 entries", "one per block")),
+        ("build deep.json", ("deep.json", "n: ", "integer")),
+        ("build --stacks ٣,2", ("--stacks", "٣,2", "whole numbers")),
+        ("build sunet-64 --input ٢", ("--input", "٢")),
+        ("build absurd", ("absurd/result.json", "damaged", "size: 1000000,5")),
+        (f"verify sunet-64 --batch {10**18}", ("--batch",)),
+        (f"report macs sunet-64 --batch {10**320}", ("--batch",)),
+        (f"report layers sunet-64 --batch {2**31}", ("--batch",)),
         ("report fovv sunet-64", ("fovv",)),
         (f"train {TINY}", ("--data",)),
         (f"train {TINY} --data secnes", ("--data", "secnes", "folder:PATH")),
@@ -212,6 +226,13 @@ def test_wrong_input_is_one_line_and_status_2(said: Said, tmp_path: Path, line: 
     wrong_folders(tmp_path)
     (tmp_path / "bad.toml").write_text("n == 3")
     (tmp_path / "key.toml").write_text("stax = [1]")
+    (tmp_path / "empty.json").write_text('{"widths": []}')
+    (tmp_path / "deep.json").write_text(f'{{"n": {"[" * 900}1{"]" * 900}}}')
+    for name in ("fifo.toml", "fifo.svg"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "absurd").mkdir()
+    preset("sunet-64").save(tmp_path / "absurd" / "spec.toml")
+    (tmp_path / "absurd" / "result.json").write_text('{"size": [1000000, 5]}')
     (tmp_path / "empty.toml").write_text(STUDY.replace("[network]", 'where = "params<1k"\n[network]'))
     before = everything(tmp_path)
     status, out, err = said(line)
@@ -233,10 +254,13 @@ def test_a_full_disk_is_one_line_and_status_1(said: Said, monkeypatch: pytest.Mo
     monkeypatch.setattr("os.fsync", full)
     status, out, err = said("build sunet-64 --out net.toml")
     assert (status, out) == (1, "")
-    assert err.splitlines() == [
-        "sunetlab: no room on the disk; what has finished is kept, and the same command goes on"
-    ]
+    assert err == "sunetlab: no room on the disk\n"
     assert not list(Path().iterdir())
+    status, _, err = said(f"train {TINY} {SCENES} --device cpu")
+    assert (status, err.splitlines()[-1]) == (
+        1,
+        "sunetlab: no room on the disk; what has finished is kept, and the same command goes on from there",
+    )
 
 
 def test_a_damaged_database_is_one_line_and_status_1(said: Said, tmp_path: Path) -> None:
@@ -258,3 +282,25 @@ def test_ctrl_c_says_how_to_go_on(said: Said, monkeypatch: pytest.MonkeyPatch) -
     status, _, err = said(f"train {TINY} {SCENES} --device cpu")
     assert status == 130
     assert "the same command goes on" in err
+    monkeypatch.setattr("sunetlab.cli.network.analyze", pressed)
+    assert said("build sunet-64") == (130, "", "sunetlab: stopped\n")  # which keeps nothing
+
+
+def test_a_suffix_may_be_written_large(said: Said) -> None:
+    for name in ("A.TOML", "b.Json"):
+        assert said(f"build sunet-64 --out {name}")[2] == f"saved {name}\n"
+        assert json.loads(said(f"report params {name} --json")[1])["id"] == preset("sunet-64").id
+
+
+def test_a_link_stays_a_link(said: Said, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    Path("link.svg").symlink_to("folder/real.svg")
+    for _ in range(2):  # where it names nothing yet, and where there is a file
+        assert said("draw sunet-64 --out link.svg") == (0, "", "saved link.svg\n")
+        assert Path("link.svg").is_symlink()
+        assert [file.name for file in (tmp_path / "folder").iterdir()] == ["real.svg"]
+
+
+def test_a_note_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    note("saved a\nb.svg")
+    assert capsys.readouterr().err == "saved a b.svg\n"

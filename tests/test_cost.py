@@ -171,6 +171,13 @@ def test_reports_by_layer_module_and_block(said: Said, by: Box) -> None:
     lines = said(line)[1].splitlines()
     for name, (_, macs, _) in boxes.items():
         assert any(each.startswith(f"{name} ") and f" {macs:,} " in each for each in lines) == (macs > 0)
+    lines = said(f"{line} --apart")[1].splitlines()
+    kinds = [kind for kind, count in apart(report.rows).items() if count]
+    for name, (_, macs, elements) in {**boxes, "total": (0, report.macs, apart(report.rows))}.items():
+        cells = next(each for each in lines if each.startswith(f"{name} ")).split()
+        assert cells == [*name.split(), f"{macs:,}", f"{100 * macs / report.macs:.1f}", "%"] + [
+            f"{elements[kind]:,}" for kind in kinds
+        ]
     line = f"report params sunet-64-os8 --by {by}"
     rows = table(said(f"{line} --csv")[1])
     assert [(row[by], int(row["params"])) for row in rows] == [(name, params) for name, (params, _, _) in boxes.items()]
@@ -195,6 +202,26 @@ def test_layers_as_csv(said: Said) -> None:
 def test_csv_holds_plain_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     print_csv(["name", "value"], [["a,b", 1_234_567], ["c", 0.25], ["d", None], ["e", math.nan], ["f", True]])
     assert capsys.readouterr().out == 'name,value\n"a,b",1234567\nc,0.25\nd,\ne,\nf,yes\n'
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        ("--as fvcore --by layer", "--by: layer: goes with the MACs, not with --as or --reconcile"),
+        ("--reconcile --by block", "--by: block: goes with"),
+        ("--as thop --apart", "--apart: goes with the table of MACs"),
+        ("--csv --apart", "--apart: goes with the table of MACs"),
+    ],
+)
+def test_flags_without_effect_are_refused(said: Said, flags: str, line: str) -> None:
+    status, out, err = said(f"report macs sunet-64 {flags}")
+    assert (status, out) == (2, "")
+    assert err.startswith(f"sunetlab: {line}")
+
+
+def test_tools_of_one_image_are_named_where_there_are_several(said: Said) -> None:
+    assert "ptflops and ptflops-pytorch: of one image" in said("report macs sunet-64 --batch 2")[1]
+    assert "whatever the batch" not in said("report macs sunet-64")[1]
 
 
 @pytest.mark.parametrize("command", ["params", "macs", "layers", "macs --reconcile", "macs --as thop"])

@@ -106,12 +106,13 @@ def test_draw_writes_what_the_library_draws(said: Said) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("--out net.png", "--out: net.png: must be the name of an .svg file, or - for standard output"),
-        ("--out svg", "--out: svg: must be"),
+        ("--out net.png", "--out: 'net.png': must be the name of a file that ends in .svg"),
+        ("--out svg", "--out: 'svg': must be"),
         ("--out net.svg --block 5", "--block: 5: must be one of the network's blocks, 1 to 4"),
         ("--out net.svg --block 0", "--block: 0: must be"),
-        ("--out net.svg --input 16", "input: 16x16: too small"),
-        ("--out nowhere/net.svg", "nowhere/net.svg: cannot be written"),
+        ("--out net.svg/", "--out: 'net.svg/': must be the name of a file"),
+        ("--out net.svg --input 16", "--input: 16x16: too small"),
+        ("--out nowhere/net.svg", "--out: nowhere/net.svg: cannot be written"),
         ("", "--out"),
     ],
 )

@@ -81,11 +81,11 @@ def test_rows_are_as_few_as_can_be_and_none_is_too_wide(widths: list[float], roo
     [
         (0, "0"),
         (999, "999"),
-        (1000, "1 k"),
+        (1000, "1.00 k"),
         (999_499, "999 k"),
-        (999_500, "1 M"),
+        (999_500, "1.00 M"),
         (7_359_119_360, "7.36 G"),
-        (10**16, "10 P"),
+        (10**16, "10.0 P"),
     ],
 )
 def test_numbers_in_short(value: int, said: str) -> None:

@@ -81,10 +81,10 @@ def as_planned(drawing: Drawing, box: Element, alike: list[Layer], field: Any) -
     }
     kernel, maps, size, sees = texts(drawing, box)
     takes = sorted({each.in_channels for each in alike})
-    assert maps == "–".join(map(str, (takes[0], takes[-1])[: len(takes)])) + f" → {layer.out_channels}"
+    assert maps == "–".join(f"{each:,}" for each in (takes[0], takes[-1])[: len(takes)]) + f" → {layer.out_channels:,}"
     assert size == "{}×{}".format(*layer.out_size)
     widths = (field.least,) if field.least == field.most else (field.least, field.most)
-    assert sees.removeprefix("field ").removeprefix("≤ ") == "–".join(map(str, widths))
+    assert sees.removeprefix("field ").removeprefix("≤ ") == "–".join(f"{width:,}" for width in widths)
     stride = {("conv", 2): " ↓2", ("conv_transpose", 2): " ↑2", ("conv_transpose", 1): " ↑1"}
     dilated = f" dil {layer.dilation}" if layer.dilation > 1 else ""
     assert kernel == f"{layer.kernel}×{layer.kernel}{stride.get((layer.kind, layer.stride), '')}{dilated}"
@@ -194,7 +194,7 @@ def test_the_first_module_of_a_block_is_drawn_apart_where_it_expands() -> None:
     assert headings == ["U-net 1 of 7", "U-nets 2–7 of 7, × 6"]
     first, others = drawing.marked("module").values()
     skip = drawing.marked("layer", first)["blocks.2.unets.0.skip"]
-    assert texts(drawing, skip)[:2] == ["1×1", "1280 → 2048"]
+    assert texts(drawing, skip)[:2] == ["1×1", "1,280 → 2,048"]
     assert not [name for name in drawing.marked("layer", others) if name.endswith("skip")]
 
 

@@ -51,6 +51,7 @@ def test_a_networks_table_is_the_plans(spec: SUNetSpec, seed: int) -> None:
     ):
         stride *= 2 if pool else 1
         last = by_name(report.layers, f"blocks.{index}.unets.{spec.stacks[index] - 1}.expand.conv")
+        least, most = seen.image.least, seen.image.most
         assert cells[part] | {"parameters": "", "MACs": ""} == {
             "output stride": str(stride),
             "dilation": str(spec.dilations[index]),
@@ -58,6 +59,7 @@ def test_a_networks_table_is_the_plans(spec: SUNetSpec, seed: int) -> None:
             "map size": "{}×{}".format(*last.out_size),
             "maps": f"{spec.widths[index]:,}",
             "field, px": f"{seen.image.usual:,}",
+            "least–most": f"{least:,}–{most:,}" if least < most else f"{least:,}",
             "parameters": "",
             "MACs": "",
         }

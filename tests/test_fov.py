@@ -343,13 +343,42 @@ def test_a_position_with_its_picture(said: Said) -> None:
     assert found["sets"][1]["density"] == pytest.approx(0.0704, abs=1e-4)
 
 
+@pytest.mark.parametrize("of", ["blocks.1.unets.0.down.0.sample.conv", "blocks.2.unets.1", "stem.residual.add"])
+def test_a_position_of_any_box_and_its_pixels(said: Said, of: str) -> None:
+    line = f"report fov sunet-64-os8 --input 96x64 --at 2,1 --of {of} --measured --json"
+    position = json.loads(said(f"{line} --pixels")[1])["position"]
+    laid_out = plan(preset("sunet-64-os8"), (96, 64))
+    expected = [seen(laid_out, (2, 1), of, grid) for grid in ("image", "own")]
+    assert (position["of"], position["gradient_differs_in"]) == (of, 0)
+    assert [each["runs"] for each in position["sets"]] == [list(map(list, each.runs())) for each in expected]
+    assert "runs" not in json.loads(said(line)[1])["position"]["sets"][0]
+
+
+def test_a_position_that_sees_nothing_has_a_picture(said: Said) -> None:
+    flags = "--n 1 --depth 1 --stacks 1 --dilations 2 --downsampling strided --stem small --input 5"
+    place = "--at 1,1 --of blocks.0.unets.0.up.0.sample.conv --image field.png"
+    status, out, err = said(f"report fov {flags} {place}")
+    assert (status, err) == (0, "saved field.png\n")
+    assert [line.split() for line in out.splitlines() if line.startswith("paths ")] == [["paths", "none", "none"]]
+    assert said(f"report fov {flags} {place} --no-clip")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("flags", "line"),
     [
         ("--at 7", "--at: '7': must be a position Y,X"),
         ("--at 7,7", "--at: 7,7: no position of network, whose map is 7x7"),
         ("--block 5", "--block: 5: the network has 4 blocks"),
-        ("--image a.jpg", "--image: a.jpg: must end in .png"),
+        ("--image a.jpg", "--image: 'a.jpg': must be the name of a file that ends in .png"),
+        ("--image=", "--image: '': must be the name of a file"),
+        ("--image nowhere/a.png", "--image: nowhere/a.png: cannot be written: No such file or directory: nowhere"),
+        ("--at=", "--at: '': must be a position Y,X"),
+        ("--at ١,١", "--at: '١,١': must be a position Y,X"),
+        ("--at 1,1 --of block", "--of: 'block': no such box in this network"),
+        ("--at 200,1 --of stem.conv", "--at: 200,1: no position of stem.conv, whose map is 112x112"),
+        ("--of stem.conv", "--of: 'stem.conv': goes with --at, --image or --measured"),
+        ("--at 1,1 --pixels", "--pixels: goes with --json and one of"),
+        ("--json --pixels", "--pixels: goes with --json and one of"),
         ("--json --csv", "--csv: cannot be given with --json"),
         ("--no-clip", "--no-clip: goes with --at, --image or --measured"),
         ("--no-clip --measured", "--no-clip: cannot be given with --measured"),

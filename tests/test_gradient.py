@@ -99,4 +99,4 @@ def test_effective_field_of_a_run(said: Said) -> None:
         assert (status, out) == (2, "")
         assert line in err
     Path("run/result.json").write_text('{"size": ["a", "b"]}')
-    assert said("report fov run")[2].startswith("sunetlab: run/result.json: is damaged: size: ['a', 'b']")
+    assert said("report fov run")[2].startswith("sunetlab: run/result.json: is damaged: size: 'a','b'")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from sunetlab import InputError, SUNetSpec, analyze, preset
+from sunetlab import InputError, SUNetSpec, analyze, build, preset
 from sunetlab.analysis.memory import Memory, Setting, memory
 from sunetlab.analysis.memory.optimizer import state
 from sunetlab.analysis.memory.sizes import sizes
@@ -381,11 +381,61 @@ def test_command_table(said: Said) -> None:
     assert "estimate" not in said("report memory sunet-64 --device cpu")[1]
 
 
-@pytest.mark.parametrize("flags", ["--batch 0", "--precision fp16", "--json --csv", "--input 3", "--optimizer adam"])
-def test_command_refuses(said: Said, flags: str) -> None:
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        ("--batch 0", "'--batch'"),
+        (f"--batch {10**320}", "'--batch'"),
+        ("--precision fp16", "'--precision'"),
+        ("--json --csv", "--csv: cannot be given with --json"),
+        ("--input 3", "--input: 3x3: too small for block 2"),
+        ("--optimizer adam", "'--optimizer'"),
+        ("--optimizer adamw --no-momentum", "--no-momentum: goes with --optimizer sgd"),
+        ("--optimizer adamw --momentum", "--momentum: goes with --optimizer sgd"),
+    ],
+)
+def test_command_refuses(said: Said, flags: str, line: str) -> None:
     status, out, err = said(f"report memory sunet-64 {flags}")
     assert (status, out) == (2, "")
+    assert line in err
     assert len(err.strip().splitlines()) == 1
+
+
+# A training step that PyTorch refuses.
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_a_step_that_cannot_be_made_is_told(seed: int) -> None:
+    """Small images, so that both happen; what PyTorch refuses is a BN over one value."""
+    rng = random.Random(seed)
+    spec = random_spec(rng)
+    least = spec.output_stride
+    size, batch = (least * rng.randint(1, 2), least * rng.randint(1, 2)), rng.choice((1, 1, 2))
+    told, model, begun = analyze(spec, size, batch).memory().no_step_at, build(spec).train(), []
+    for name, module in model.named_modules():
+        if name.endswith(".bn"):
+            module.register_forward_pre_hook(lambda *_, name=name: begun.append(name))
+    images = torch.zeros(batch, spec.in_channels, *size)
+    if not told:
+        model(images)
+        return
+    with pytest.raises(ValueError, match="Expected more than 1 value per channel when training"):
+        model(images)
+    assert begun[-1] == told
+
+
+def test_a_step_that_cannot_be_made_has_no_peak(said: Said) -> None:
+    norm = "blocks.1.unets.0.down.1.conv.norm.bn"
+    record = json.loads(said("report memory sunet-64 --input 32 --json")[1])
+    assert (record["training"], record["no_step_at"]) == (None, norm)
+    assert record["inference"]["bytes"] > 0
+    out = said("report memory sunet-64 --input 32")[1]
+    assert " ".join(next(line for line in out.splitlines() if line.startswith("training, peak")).split()) == (
+        "training, peak cannot be made"
+    )
+    assert f"{norm} sees one value per channel" in " ".join(out.split())
+    assert "estimate" not in out
+    assert json.loads(said("report memory sunet-64 --input 32 --batch 2 --json")[1])["no_step_at"] is None
 
 
 # A GPU.

@@ -31,6 +31,8 @@ def drawn(seed: int) -> tuple[Plan, str, tuple[int, int]]:
     boxes = ["network", "network", f"block {block + 1}", f"blocks.{block}.unets.0", f"blocks.{block}.unets.0.down.0"]
     of = rng.choice([*boxes, "resized"] if spec.task == "segmentation" else boxes)
     of += ".sample.conv" if of.endswith("down.0") else ""
+    if rng.random() < 0.4:
+        of = rng.choice([layer.name for layer in laid_out.layers if layer.kind not in ("global_pool", "linear")][:-1])
     height, width = Boxes(laid_out).size(Boxes(laid_out).find(of)[1])
     return laid_out, of, (rng.randrange(height), rng.randrange(width))
 
@@ -41,8 +43,12 @@ def test_sets_are_the_support_of_the_gradient(share: int) -> None:
     @settings(max_examples=250)
     def check(seed: int) -> None:
         laid_out, of, at = drawn(4 * seed + share)
-        expected = support(laid_out.spec, laid_out.size, at, of)
-        np.testing.assert_array_equal(seen(laid_out, at, of).on(laid_out.size), expected)
+        expected, found = support(laid_out.spec, laid_out.size, at, of), seen(laid_out, at, of)
+        np.testing.assert_array_equal(found.on(laid_out.size), expected)
+        by_runs = np.zeros(laid_out.size, bool)
+        for y, first, last in found.runs():
+            by_runs[y, first : last + 1] = True
+        np.testing.assert_array_equal(by_runs, expected)
 
     check()
 
@@ -183,6 +189,9 @@ def test_dilated_modules_leave_holes(depth: int, dilation: int, width: int, dens
     [
         ({"at": (56, 0)}, "at: 56,0: no position of network, whose map is 7x7"),
         ({"at": (-1, 0)}, "at: -1,0: no position of network"),
+        ({"at": (1.5, 0)}, "at: 1.5,0: must be (y, x), two whole numbers, counted from 0"),
+        ({"at": (1,)}, "at: 1: must be (y, x)"),
+        ({"at": (True, 0)}, "at: True,0: must be (y, x)"),
         ({"at": (0, 0), "of": "block 5"}, "'block 5': no such box in this network: known are network, resized"),
         ({"at": (0, 0), "of": "classifier"}, "'classifier': no such box"),
         ({"at": (0, 0), "of": "resized"}, "resized: a network for classification"),
@@ -190,9 +199,26 @@ def test_dilated_modules_leave_holes(depth: int, dilation: int, width: int, dens
     ],
 )
 def test_wrong_input(arguments: dict[str, object], line: str) -> None:
-    with pytest.raises(InputError) as error:
-        seen(plan(preset("sunet-64")), **arguments)  # type: ignore[arg-type]
-    assert str(error.value).startswith(line)
+    for looks in (seen, paths):
+        with pytest.raises(InputError) as error:
+            looks(plan(preset("sunet-64")), **arguments)  # type: ignore[arg-type]
+        assert str(error.value).startswith(line)
+
+
+def test_positions_are_whole_numbers_of_any_kind() -> None:
+    found = seen(plan(preset("sunet-64")), (np.int64(3), np.uint8(4)))  # type: ignore[arg-type]
+    assert (found.at, *map(type, found.at)) == ((3, 4), int, int)
+
+
+def test_a_set_as_runs_without_borders() -> None:
+    found = drawing("##.#", "....", "#..#")._replace(first=(-2, 10))
+    assert found.runs() == [(-2, 10, 11), (-2, 13, 13), (0, 10, 10), (0, 13, 13)]
+    nothing = found._replace(levels=np.zeros((0, 0), np.uint8))
+    assert nothing.runs() == []
+
+
+def test_a_pool_stands_on_the_map_that_it_takes() -> None:
+    assert seen(plan(preset("sunet-64")), (3, 5), "blocks.1.pool", "own").runs() == [(6, 10, 11), (7, 10, 11)]
 
 
 def test_a_field_too_large_to_keep() -> None:

@@ -188,7 +188,12 @@ def test_a_family_is_told_and_saved(said: Said) -> None:
     assert [arms[0]["spec"]["n"] for arms in found["arms"]] == [88, 70, 64, 62]
     assert all(arms[0]["within"] for arms in found["arms"])
     out = said(f"{line} --out family.toml")[1]
-    for text in ("6.91 M ± 1.00 %", "-0.676 %", "the network", "sunetlab build --depth 3 --n 64 --stacks 2,4,4,1 --widths rule"):
+    for text in (
+        "6.91 M ± 1.00 %",
+        "-0.676 %",
+        "the network",
+        "sunetlab build --depth 3 --n 64 --stacks 2,4,4,1 --widths rule",
+    ):
         assert text in out
     study = Path("family.toml").read_text() + (
         '\n[[tasks]]\ntask = "classification"\nrecipe = "quick"\ndata = { source = "shapes", size = 224 }\n'

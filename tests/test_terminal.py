@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sunetlab import InputError, SUNetSpec
-from sunetlab.cli.output import print_json
+from sunetlab import InputError, Report, SUNetSpec, analyze
+from sunetlab.cli.output import binary, print_json, print_table, short
 from sunetlab.files import validate
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
@@ -60,6 +61,34 @@ def test_an_encoding_without_the_character_is_no_failure(environment: dict[str, 
     assert "2?MACs" in out
 
 
+@pytest.mark.parametrize("line", ["report params sunet-64", "draw sunet-64 --out -", "report layers sunet-64 --json"])
+def test_output_that_finds_no_room_is_one_line(line: str) -> None:
+    assert shell(f"{SUNETLAB} {line} > /dev/full") == (1, "", "sunetlab: no room on the disk\n")
+
+
+def test_nothing_heavy_is_loaded_before_ctrl_c_is_taken_care_of() -> None:
+    code = "import sys, sunetlab.__main__; print({'pydantic', 'typer', 'numpy', 'sunetlab.spec'} & {*sys.modules})"
+    assert shell(f'{sys.executable} -c "{code}"') == (0, "set()\n", "")
+    names = "import sunetlab; print(all(hasattr(sunetlab, name) for name in sunetlab.__all__), hasattr(sunetlab, 'x'))"
+    assert shell(f'{sys.executable} -c "{names}"') == (0, "True False\n", "")
+
+
+@pytest.mark.parametrize("module", ["pydantic", "typer", "sunetlab.cli.main", "sunetlab.spec"])
+def test_ctrl_c_while_the_command_line_is_loaded(module: str) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "class Presses:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == '{module}': os.kill(os.getpid(), signal.SIGINT)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.meta_path.insert(0, Presses())\n"
+        "from sunetlab.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "build", "sunet-64"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "sunetlab: stopped\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_command_as_ctrl_c_does(number: signal.Signals) -> None:
     code = (
@@ -70,7 +99,7 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(number: signal.Signals) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 130
-    assert done.stderr == "sunetlab: stopped; what has finished is kept, and the same command goes on from there\n"
+    assert done.stderr == "sunetlab: stopped\n"
 
 
 def in_terminal(columns: int, line: str) -> str:
@@ -102,6 +131,54 @@ def test_a_terminal_of_any_width_shows_every_number_whole(columns: int) -> None:
     fits = max(map(len, out.splitlines())) <= columns
     assert fits == (columns >= 110)
     assert columns == 110 or "blocks.2.unets.1.expand.norm.relu" in out  # folds where that makes the table fit
+
+
+@pytest.mark.parametrize(("columns", "beside"), [(100, False), (120, True)])
+def test_what_is_counted_apart_stands_beside_where_there_is_room(columns: int, beside: bool) -> None:
+    heading = next(
+        line for line in in_terminal(columns, f"{SUNETLAB} report macs sunet-64").splitlines() if "MACs  " in line
+    )
+    assert ("concat" in heading) == beside
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (2**10, "1.00 KiB"), (19 * 2**20, "19.0 MiB"), (1021 * 2**10, "1,021 KiB"),
+     (2**30 - 1, "1,024 MiB"), (int(63.44 * 2**30), "63.4 GiB"), (10**15, "931,323 GiB")],
+)  # fmt: skip
+def test_bytes_in_words(size: int, text: str) -> None:
+    assert binary(size) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(7, "7"), (999, "999"), (1000, "1.00 k"), (22e9, "22.0 G"), (63.44e9, "63.4 G"), (999.6e9, "1,000 G")],
+)
+def test_numbers_in_words(number: float, text: str) -> None:
+    assert short(number) == text
+
+
+def test_a_command_that_takes_long_says_so_once(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(*arguments: Any) -> Report:
+        time.sleep(0.3)
+        return analyze(*arguments)
+
+    monkeypatch.setattr("sunetlab.cli.network.analyze", slowly)
+    assert said("build sunet-64 --json")[2] == ""
+    monkeypatch.setattr("sunetlab.cli.output.PATIENCE", 0.01)
+    assert said("build sunet-64 --input 64 --json")[2] == "still at work: 11 u-nets, input 64\n"
+
+
+def test_a_table_of_many_rows_takes_seconds_at_most(capsys: pytest.CaptureFixture[str]) -> None:
+    began = time.process_time()
+    print_table(["layer", "kind", "params"], [[f"blocks.0.unets.{row}", "conv", row] for row in range(50_000)])
+    assert time.process_time() - began < 5
+    assert capsys.readouterr().out.splitlines()[-1] == "blocks.0.unets.49999  conv  49,999"
+
+
+def test_columns_of_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["class", "IoU"], [["猫", "1.0 %"], ["dog", "12.5 %"]])
+    assert capsys.readouterr().out.splitlines() == ["class     IoU", "猫      1.0 %", "dog    12.5 %"]
 
 
 def test_json_has_null_for_what_is_not_a_number(capsys: pytest.CaptureFixture[str]) -> None:

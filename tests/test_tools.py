@@ -20,7 +20,7 @@ from sunetlab.model.sunet import SUNet
 from tests.conftest import Golden, Said
 from tests.specs import random_size, random_spec, random_specs
 
-CHUNKS, PER_CHUNK = 8, 2  # a tool takes its time: more of them by `pytest -m slow`
+CHUNKS, PER_CHUNK = 8, 2  # a tool takes its time: a thousand by `pytest -m slow`
 ONE_IMAGE = ("ptflops", "ptflops-pytorch")
 SMALL: dict[str, Any] = {"n": 4, "stem_width": 8, "stacks": (1, 1), "num_classes": 5}
 
@@ -57,8 +57,8 @@ def test_random_networks(chunk: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunk", range(10))
-def test_many_random_networks(chunk: int) -> None:
+@pytest.mark.parametrize("chunk", range(100))
+def test_a_thousand_random_networks(chunk: int) -> None:
     random_networks(1000 + chunk, 10)
 
 
@@ -201,9 +201,12 @@ def test_figures_of_the_presets(golden: Golden) -> None:
 def test_as_a_tool_prints_it_and_nothing_else(said: Said, tool: str) -> None:
     report = analyze(preset("sunet-64-os8"), (97, 131), 2)
     line = f"report macs sunet-64-os8 --input 97x131 --batch 2 --as {tool}"
-    assert said(line) == (0, f"{figure(report, tool)}\n", "")
+    note = f"{tool} makes its input itself: its figure is that of one image, whatever the batch\n"
+    assert said(line) == (0, f"{figure(report, tool)}\n", note if tool in ONE_IMAGE else "")
+    assert said(line.replace("--batch 2", ""))[2] == ""
     record = json.loads(said(f"{line} --json")[1])["tools"]
     assert list(record) == [tool]
+    assert record[tool]["one_image"] == (tool in ONE_IMAGE)
     assert record[tool]["prints"] == sum(term["amount"] for term in record[tool]["terms"]) == figure(report, tool)
 
 

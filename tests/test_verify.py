@@ -14,6 +14,7 @@ from sunetlab.analysis.fov import UNSEEN, Seen, seen
 from sunetlab.analysis.plan import Plan, Size
 from sunetlab.analysis.report import Report
 from sunetlab.analysis.tools import TOOLS, figure
+from sunetlab.model import room
 from sunetlab.model import verify as verifying
 from sunetlab.model.blocks import Stem
 from sunetlab.model.gradient import support
@@ -289,6 +290,42 @@ def test_the_command_as_json(said: Said, monkeypatch: pytest.MonkeyPatch) -> Non
     wanted = "layers: blocks.1.unets.0.expand.conv, operations: in order, with their maps, "
     assert wanted in err
     assert err.endswith("and 5 more\n")
+
+
+def test_an_input_that_does_not_fit_in_memory_is_refused_in_one_line(
+    said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "free_bytes", lambda: 3 * 2**30)
+    assert said("verify sunet-7-128-os8 --input 4096") == (
+        2,
+        "",
+        "sunetlab: --input: 4096x4096: takes about 17.6 GiB of memory to run, and 3.0 GiB are free; "
+        "give a smaller input\n",
+    )
+    monkeypatch.setattr(room, "free_bytes", lambda: 2**20)
+    status, out, err = said("report fov sunet-64 --input 300 --measured")
+    assert (status, out) == (2, "")
+    assert "--input: 300x300: takes about 0.0 GiB of memory to run" in err
+    monkeypatch.setattr(room, "free_bytes", lambda: None)  # a machine that does not say
+    room.refuse_what_does_not_fit(analyze(SPEC, SIZE), 2**60)
+
+
+@pytest.mark.parametrize(
+    ("files", "free"),
+    [
+        ({}, None),
+        ({"/proc/meminfo": "MemTotal: 9 kB\nMemAvailable:   5 kB\n"}, 5 * 1024),
+        ({"/proc/meminfo": "MemAvailable: 5 kB", "memory.max": "4000", "memory.current": "3000"}, 1000),
+        ({"memory.max": "4000", "memory.current": "3000", "memory.stat": "anon 1\ninactive_file 500\n"}, 1500),
+        ({"memory.max": "4000", "memory.current": "5000"}, 0),
+        ({"memory.max": "max", "memory.current": "3000", "/proc/meminfo": "MemAvailable: 5 kB"}, 5 * 1024),
+        ({"memory/memory.limit_in_bytes": "70", "memory/memory.usage_in_bytes": "30\n"}, 40),
+    ],
+)
+def test_free_memory(monkeypatch: pytest.MonkeyPatch, files: dict[str, str], free: int | None) -> None:
+    found = {(name if name.startswith("/") else f"/sys/fs/cgroup/{name}"): text for name, text in files.items()}
+    monkeypatch.setattr(room, "_text", lambda path: found.get(str(path), ""))
+    assert room.free_bytes() == free
 
 
 def test_the_command_refuses_an_input_too_small_before_torch_is_loaded(said: Said) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sunetlab import rules
 from sunetlab.errors import InputError
 from sunetlab.spec import Block, Module, SUNetSpec
+from sunetlab.whole import pair
 
 Size = tuple[int, int]
 
@@ -56,11 +57,11 @@ def plan(spec: SUNetSpec, size: Size | None = None) -> Plan:
     """Lay out every layer of `spec` for an input of `size` (height, width); by default its design size.
 
     Raises:
-        InputError: the input is so small that a pool would leave nothing.
+        InputError: no size, or one so small that a pool would leave nothing.
     """
-    size = size or spec.design_size
-    if min(size) < 1:
-        raise InputError(f"input: {size[0]}x{size[1]}: a side must be at least 1 pixel")
+    if size is None:
+        size = spec.design_size
+    size = pair("size", size, "(height, width), two whole numbers of pixels, at least 1", 1)
     return Plan(spec, size, tuple(_Writer(spec, size).write()))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sunetlab.analysis.cost import WEIGHTED, LayerCost, cost
 from sunetlab.analysis.plan import Layer, Plan, Size, plan
 from sunetlab.spec import SUNetSpec
+from sunetlab.whole import whole
 
 if TYPE_CHECKING:  # numpy is loaded when it is asked what the network sees
     from sunetlab.analysis.fov import Fov
@@ -80,7 +81,7 @@ class Report:
         """
         from sunetlab.analysis.memory import Setting, memory
 
-        return memory(self.plan, self.batch, Setting.make(setting, **words) if words else setting)
+        return memory(self.plan, self.batch, Setting.make(setting, **words))
 
     def __repr__(self) -> str:
         """The network, the input, and what people look for first."""
@@ -92,8 +93,9 @@ def analyze(spec: SUNetSpec, size: Size | None = None, batch: int = 1) -> Report
     """The numbers of `spec` for `batch` images of `size` (height, width); by default its design size.
 
     Raises:
-        InputError: an input too small for the network.
+        InputError: no size or no batch, or an input too small for the network.
     """
+    batch = whole("batch", batch, 1)
     laid_out = plan(spec, size)
     rows = tuple(cost(layer, batch) for layer in laid_out.layers)
     return Report(

@@ -10,10 +10,10 @@ from sunetlab.analysis.plan import Layer
 from sunetlab.analysis.report import Report
 from sunetlab.draw.convs import u_net
 from sunetlab.draw.marks import Mark, Scale, bar, dots, hourglass, skipped, wedge
-from sunetlab.draw.words import count, extent, plural, short, sides
+from sunetlab.draw.words import count, extent, field_words, plural, short, sides
 from sunetlab.spec import Block
 
-ROWS = ("output stride", "dilation", "level", "map size", "maps", "field, px", "parameters", "MACs")
+ROWS = ("output stride", "dilation", "level", "map size", "maps", "field, px", "least–most", "parameters", "MACs")
 MOST_DRAWN = 7  # modules of a block that are drawn one by one
 ENDS = 2, 1  # those that are drawn of more: so many at the beginning and at the end
 MOST_BLOCKS = 24  # blocks of a network that are drawn one by one
@@ -138,7 +138,7 @@ class _Columns:
         dilation, level = ", ".join(map(str, degrid)) or "1", str(len(self.spec.stacks) + 2)
         cells = self.cells(["head"], self.layers["classifier"], dilation, level, self.seen.network)
         if classification:
-            cells["field, px"] = "all"  # the mean over the map
+            cells["field, px"] = cells["least–most"] = "all"  # the mean over the map
         return Column("head", heading, (*map(self.degrid, range(len(degrid))), *marks), cells)
 
     def classifier(self) -> tuple[list[Mark], list[str]]:
@@ -168,6 +168,7 @@ class _Columns:
             sides(last.out_size),
             count(last.out_channels),
             _usual(sight.image),
+            field_words(sight.image),
             count(sum(row.params for row in rows)),
             short(sum(row.macs for row in rows)),
         )

@@ -81,7 +81,7 @@ def weights_panel(found: Paths, canvas: tuple[int, int], first: tuple[int, int],
 def heat_panel(weights: NDArray[np.float64], title: str, line: str) -> Panel:
     """Weights (height, width) ≥ 0, by powers of ten below the largest."""
     with np.errstate(divide="ignore"):
-        scale = 1 + np.log10(weights / weights.max()) / DECADES
+        scale = 1 + np.log10(weights / (weights.max() or 1)) / DECADES  # 0 where nothing is seen at all
     pixels = _heat(np.clip(scale, 0, 1))
     pixels[weights == 0] = BLIND
     steps = range(0, DECADES + 1, 2)

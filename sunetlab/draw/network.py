@@ -71,7 +71,8 @@ def _legend(report: Report, room: float) -> Piece:
 
 _NOTES = (
     "Heights are on a logarithmic scale. level: as in the paper's Figure 2. field: pixels of the image along a side "
-    "that a position at the part's end sees, the commonest of several widths, as if the image had no border.",
+    "that a position at the part's end sees, the commonest of several widths; below it the least and the most; "
+    "as if the image had no border.",
 )
 _NOTCHED, _FULL, _SMALL = (18.0, 12.0, 6.0), (18.0, 18.0, 18.0), (12.0, 8.0, 4.0)
 

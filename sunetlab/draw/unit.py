@@ -130,9 +130,9 @@ def cells_of(unit: Unit, fields: Mapping[str, Field]) -> dict[str, Cells]:
     found = {}
     for layer in unit.convs:
         inside = unit.inside(layer)
-        before = unit.maps[0] if inside in {"reduce", "skip"} else str(layer.in_channels)
+        before = unit.maps[0] if inside in {"reduce", "skip"} else count(layer.in_channels)
         field = field_words(fields["reduce" if inside == "skip" else inside])
-        maps = f"{before} → {layer.out_channels}"
+        maps = f"{before} → {count(layer.out_channels)}"
         found[layer.name] = Cells(kernel_words(layer), maps, sides(layer.out_size), f"field {field}")
     return found
 

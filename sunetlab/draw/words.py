@@ -18,7 +18,7 @@ def short(number: int) -> str:
     value = float(f"{number:.3g}")  # first, for 999,999 is a million
     for size, unit in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
-            return f"{value / size:.3g} {unit}"
+            return f"{value / size:#.3g}".rstrip(".") + f" {unit}"
     return str(number)
 
 
@@ -30,7 +30,7 @@ def sides(size: Size) -> str:
 def extent(numbers: Iterable[int]) -> str:
     """One number where all are equal, else the smallest and the largest."""
     found = sorted(set(numbers))
-    return str(found[0]) if len(found) == 1 else f"{found[0]}–{found[-1]}"
+    return count(found[0]) if len(found) == 1 else f"{count(found[0])}–{count(found[-1])}"
 
 
 def runs(numbers: Iterable[int]) -> str:

@@ -39,7 +39,7 @@ def support(spec: SUNetSpec, size: tuple[int, int], at: Position, of: str = "net
         spec: the network.
         size: (height, width) of the image, in pixels.
         at: (y, x) on the box's map; of "network" the head's map, of "resized" the image.
-        of: "network", "resized", "block 1", or the name of a module or convolution of the network.
+        of: "network", "resized", "block 1", a module's name, or that of a layer that has a map.
 
     Raises:
         InputError: no such box.
@@ -65,19 +65,27 @@ def _positive(model: SUNet) -> SUNet:
 
 def _given(model: SUNet, image: Tensor, of: str) -> Tensor:
     """What a box gives: (1, channels, height, width)."""
-    if of == "resized":
+    if of in ("resized", "resize"):
         return model(image)  # type: ignore[no-any-return]
     if of == "network":
         features = model.forward_features(image)
         return model.classifier(features) if model.spec.task == "segmentation" else features
     boxes = {f"block {index + 1}": block for index, block in enumerate(model.blocks)} | dict(model.named_modules())
-    if of not in boxes:
+    name, joins = _module(of)
+    if name not in boxes:
         raise InputError(f"{of!r}: no such box in this network")
     caught: list[Tensor] = []
-    handle = boxes[of].register_forward_hook(lambda _module, _taken, given: caught.append(given))
+    handle = boxes[name].register_forward_hook(lambda _, taken, given: caught.append(taken[0] if joins else given))
     model(image)
     handle.remove()
     return caught[0]
+
+
+def _module(of: str) -> tuple[str, bool]:
+    """The module that gives a layer's map, or that takes it: of a concatenation before a level of the decoder."""
+    if of.endswith(".skip"):  # 1×1, and not in every slender network: it sees what its input sees
+        return of.removesuffix("skip") + "norm", False
+    return of.removesuffix(".add").removesuffix(".concat"), ".up." in of and of.endswith(".concat")
 
 
 class EffectiveField(NamedTuple):

@@ -22,6 +22,7 @@ from sunetlab.model.counters import count, installed
 from sunetlab.model.geometry import built, planned
 from sunetlab.model.gradient import support
 from sunetlab.model.observe import Observed, Operation, observe
+from sunetlab.model.room import bytes_of_a_gradient, bytes_of_a_run, refuse_what_does_not_fit
 from sunetlab.model.sunet import SUNet
 from sunetlab.spec import SUNetSpec
 
@@ -62,9 +63,10 @@ def verify(
         seed: of the positions whose gradients are looked at, beside a corner and the middle.
 
     Raises:
-        InputError: an input too small for the network.
+        InputError: an input too small for the network, or too large for the memory that is free.
     """
     report = analyze(spec, size, batch)
+    refuse_what_does_not_fit(report, max(bytes_of_a_run(report), bytes_of_a_gradient(report)))
     with torch.device("meta"):
         model = SUNet(spec).eval()
     steps: list[tuple[str, Callable[[], Iterable[Check]]]] = [
@@ -92,8 +94,8 @@ def layers(model: nn.Module, report: Report) -> Iterator[Check]:
 
 def forward_pass(model: SUNet, report: Report) -> Iterator[Check]:
     """Maps of every module, and how many operations of each kind ran, on how many elements."""
-    x = torch.zeros(report.batch, report.spec.in_channels, *report.size, device="meta")
     try:
+        x = torch.zeros(report.batch, report.spec.in_channels, *report.size, device="meta")
         observed = observe(model, x)
     except Exception as error:  # whatever a network that is not as planned may do
         yield _compare("maps", "a forward pass", "runs", _told(error))

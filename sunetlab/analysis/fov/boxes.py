@@ -52,7 +52,8 @@ class Boxes:
         """(the op where a box begins, the op whose map it gives).
 
         A box is "network", "resized", "block 1", a module ("blocks.0.unets.1") or any layer's name; a layer begins
-        where its module does, or the image for the stem, or the last block's end for the head.
+        where its module does, a pool between blocks on the map that it takes, the stem's on the image, and the head's
+        at the last block's end.
 
         Raises:
             InputError: no such box; a layer that has no map.
@@ -69,7 +70,10 @@ class Boxes:
                 if box == module_name(block, module) or box.startswith(f"{module_name(block, module)}."):
                     begin = self.begin(block, module)
                     return begin, self.end(block, module) if box == module_name(block, module) else self._layer(box)
-        return (IMAGE if box.startswith("stem.") else self.end(blocks[-1], -1)), self._layer(box)
+        end = self._layer(box)
+        if box.startswith("blocks."):
+            return self.bones.ops[end].sources[0], end
+        return (IMAGE if box.startswith("stem.") else self.end(blocks[-1], -1)), end
 
     def _layer(self, box: str) -> int:
         index = self.index.get(box)

@@ -10,9 +10,11 @@ from sunetlab.analysis.fov.backwards import Kind, Patch, look_back
 from sunetlab.analysis.fov.boxes import IMAGE, Boxes
 from sunetlab.analysis.plan import Plan
 from sunetlab.errors import InputError
+from sunetlab.whole import MOST, pair
 
 UNSEEN = 255
 GRIDS = ("image", "own")
+_PLACE = "(y, x), two whole numbers, counted from 0"
 
 Position = tuple[int, int]
 
@@ -45,6 +47,13 @@ class Seen(NamedTuple):
         whole, (top, left), (height, width) = np.zeros(size, np.bool_), self.first, np.shape(self.levels)
         whole[top : top + height, left : left + width] = self.mask
         return whole
+
+    def runs(self) -> list[tuple[int, int, int]]:
+        """The set itself, row by row: (y, first x, last x) of pixels in a row, on the map that is looked at."""
+        edges = np.diff(self.mask, axis=1, prepend=False, append=False)
+        row, column = np.nonzero(edges)  # where a run begins, and the pixel after its end, in turn
+        found = np.stack((row[::2] + self.first[0], column[::2] + self.first[1], column[1::2] - 1 + self.first[1]), 1)
+        return list(map(tuple, found.tolist()))
 
 
 class Holes(NamedTuple):
@@ -112,6 +121,7 @@ def seen(plan: Plan, at: Position, of: str = "network", grid: str = "image", cli
     Raises:
         InputError: no such box, no such position on its map, or a field too large to keep.
     """
+    at = pair("at", at, _PLACE, -MOST)
     patch = _look(plan, at, of, grid, clipped, _LEVELS)
     patch = _hull(patch, patch.values != UNSEEN)
     return Seen(at, grid, (patch.top, patch.left), patch.values, clipped)
@@ -138,6 +148,7 @@ def holes(found: Seen) -> Holes:
 
 def paths(plan: Plan, at: Position, of: str = "network", grid: str = "image", clipped: bool = True) -> Paths:
     """In how many ways position `at` of a box sees each pixel of `grid`; arguments and errors as of `seen`."""
+    at = pair("at", at, _PLACE, -MOST)
     patch = _look(plan, at, of, grid, clipped, _COUNTS)
     patch = _hull(patch, patch.values > 0)
     total = patch.values.sum()

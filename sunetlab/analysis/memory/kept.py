@@ -16,7 +16,7 @@ cuDNN's own affair (usually nothing) and not counted.
 
 from typing import NamedTuple
 
-from sunetlab.analysis.cost import WEIGHTED
+from sunetlab.analysis.cost import WEIGHTED, area
 from sunetlab.analysis.memory.inference import run_inference
 from sunetlab.analysis.memory.loss import kept_by_loss
 from sunetlab.analysis.memory.optimizer import state
@@ -86,7 +86,9 @@ class Memory(NamedTuple):
         loss: what the loss leaves for the backward pass beside the targets.
         inference: of a pass without gradients, with weights, buffers and images.
         training: of a step with all of the above, from the second step on; the first needs no more, for the
-            optimiser's state is made at its end.
+            optimiser's state is made at its end. What it would be, where `no_step_at` says that there is none.
+        no_step_at: the first BN that sees one value per channel (one image, a map of one pixel), of which PyTorch
+            refuses to take a deviation: no training step can be made; "" where all see more.
     """
 
     batch: int
@@ -102,6 +104,7 @@ class Memory(NamedTuple):
     loss: int
     inference: Peak
     training: Peak
+    no_step_at: str
 
 
 def memory(plan: Plan, batch: int = 1, setting: Setting | None = None) -> Memory:
@@ -131,7 +134,13 @@ def memory(plan: Plan, batch: int = 1, setting: Setting | None = None) -> Memory
         training=_peak(
             plan, run_step(plan, of, setting, kept), held + of.targets + optimizer, exact=setting.device == "cpu"
         ),
+        no_step_at=_no_step_at(plan, batch),
     )
+
+
+def _no_step_at(plan: Plan, batch: int) -> str:
+    norms = (layer for layer in plan.layers if layer.kind == "bn")
+    return next((norm.name for norm in norms if batch * area(norm.out_size) == 1), "")
 
 
 def keeps_map(plan: Plan) -> list[bool]:

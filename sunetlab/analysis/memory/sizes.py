@@ -4,13 +4,15 @@ A storage's bytes are its elements' alone; with a `granule` each one is rounded 
 does.
 """
 
-from typing import Any, Literal, NamedTuple
+from functools import lru_cache
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from sunetlab.analysis.cost import WEIGHTED
 from sunetlab.analysis.plan import Plan
 from sunetlab.errors import InputError
+from sunetlab.files import shown
 
 FP32, BF16, INT64 = 4, 2, 8  # bytes of an element
 
@@ -42,7 +44,7 @@ class Setting(NamedTuple):
     device: Literal["cpu", "cuda"] = "cuda"
     variant: Literal["loop", "foreach", "fused"] | None = None
     inference_mode: bool = True
-    granule: int = 1
+    granule: Annotated[int, Field(strict=True, ge=1)] = 1
 
     @classmethod
     def make(cls, setting: "Setting | None" = None, **words: Any) -> "Setting":
@@ -52,10 +54,10 @@ class Setting(NamedTuple):
             InputError: a word that there is not, or a value that it does not take.
         """
         try:
-            changed: Setting = TypeAdapter(cls).validate_python({**(setting or cls())._asdict(), **words})
+            changed: Setting = _adapter().validate_python({**(setting or cls())._asdict(), **words})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            raise InputError(f"{first['loc'][0]}: {first['input']!r}: {first['msg']}") from None
+            raise InputError(f"{first['loc'][0]}: {shown(first['input'])}: {first['msg']}") from None
         return changed
 
     @property
@@ -71,6 +73,12 @@ class Setting(NamedTuple):
     def up(self, size: int) -> int:
         """`size` bytes in whole granules."""
         return -(-size // self.granule) * self.granule
+
+
+@lru_cache
+def _adapter() -> TypeAdapter[Setting]:
+    """Made once: it takes as long as a whole network's memory."""
+    return TypeAdapter(Setting)
 
 
 class Sizes(NamedTuple):
