@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sunetlab import SUNetSpec
 from sunetlab.files import shown
 
-from .memory import binary
-from .output import short
+from .output import binary, short
 
 if TYPE_CHECKING:
     from sunetlab.space.pick import Design
