@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,8 +38,6 @@ def list_studies(as_json: Json = False) -> None:
 @app.command()
 def show(study: Name, as_json: Json = False) -> None:
     """What a study would run: its question, its factors, its candidates and what each costs."""
-    from sunetlab.analysis.report import analyze
-
     asked = _load(study)
     if as_json:
         print_json(asked.model_dump(mode="json"))
@@ -46,15 +45,8 @@ def show(study: Name, as_json: Json = False) -> None:
     say(asked.question)
     for task in asked.tasks:
         classes, size = _classes_and_size(task)
-        designs = asked.make_designs(task, classes, size)
         say()
-        seeds = f"{len(asked.seeds)} seed{'s' if len(asked.seeds) > 1 else ''}"
-        say(f"{task.task} on {task.data.source}: {len(designs)} designs x {seeds}, {task.recipe.epochs} epochs each")
-        rows = []
-        for design in designs:
-            report = analyze(design.spec, size)
-            rows.append([*map(str, design.levels.values()), report.params, short(report.macs)])
-        print_table([*asked.varied, "params", "MACs"], rows)
+        (_show_search if asked.is_adaptive else _show_designs)(asked, task, classes, size)
         funnel = asked.funnel(task, classes, size)
         for reason, count in funnel.impossible.items() if funnel else ():
             note(f"left out: {count:,} of the combinations, by {reason}")
@@ -102,6 +94,8 @@ def status(study: Name, as_json: Json = False) -> None:
         print_json({"study": asked.name, "trials": _records(table)})
         return
     say(f"{asked.name}: {asked.question}")
+    for task, tried, most, feasible in _searches(asked, folder, table):
+        say(f"{task}: {tried} of {most} designs tried, chosen by TPE" + (f" from {feasible:,}" if feasible else ""))
     say()
     counts = Counter(zip(table["task"], table["state"], table["reason"], strict=True))
     print_table(["task", "state", "reason", "trials"], [[*key, count] for key, count in counts.items()])
@@ -143,6 +137,33 @@ def export(
     say(f"{out}: {factors}  {short(arm['params'])} parameters  {percent(arm['value'])}")
 
 
+def _show_designs(asked: "Study", task: "StudyTask", classes: int, size: tuple[int, int] | None) -> None:
+    from sunetlab.analysis.report import analyze
+
+    designs = asked.make_designs(task, classes, size)
+    say(_trials_of(asked, task, f"{len(designs)} designs"))
+    rows = []
+    for design in designs:
+        report = analyze(design.spec, size)
+        rows.append([*map(str, design.levels.values()), report.params, short(report.macs)])
+    print_table([*asked.varied, "params", "MACs"], rows)
+
+
+def _show_search(asked: "Study", task: "StudyTask", classes: int, size: tuple[int, int] | None) -> None:
+    import numpy as np
+
+    feasible = asked.feasible(task, classes, size)
+    most = min(asked.designs or 0, len(feasible))
+    say(_trials_of(asked, task, f"{most} of {len(feasible):,} feasible designs, chosen by TPE,"))
+    rows = [[name, len(np.unique(column))] for name, column in feasible.coordinates.items()]
+    print_table(["coordinate", "values"], rows)
+
+
+def _trials_of(asked: "Study", task: "StudyTask", designs: str) -> str:
+    seeds = f"{len(asked.seeds)} seed{'s' if len(asked.seeds) > 1 else ''}"
+    return f"{task.task} on {task.data.source}: {designs} x {seeds}, {task.recipe.epochs} epochs each"
+
+
 def _classes_and_size(task: "StudyTask") -> tuple[int, tuple[int, int] | None]:
     """What a task's data say of its networks; where they are not here, ten classes and the design size, and a note."""
     from sunetlab.train.data import open_data
@@ -174,10 +195,20 @@ def _conclude(asked: "Study", folder: Path) -> None:
     if failed:
         note(f"{failed} trials failed; --retry-failed runs them again")
     waiting = int((table["state"] == "waiting").sum())
+    waiting += sum((most - tried) * len(asked.seeds) for _, tried, most, _ in _searches(asked, folder, table))
     if waiting:
         note(f"{waiting} trials are left; the same command goes on")
     if failed and not finished:
         raise SunetlabError(f"{folder}: no trial has finished; sunetlab study status {folder} says why")
+
+
+def _searches(asked: "Study", folder: Path, table: "pd.DataFrame") -> Iterator[tuple[str, int, int, int | None]]:
+    """Of an adaptive study, for each task: how many designs were tried, will have been, and are chosen from."""
+    from sunetlab.study import results
+
+    for task in _tasks(asked) if asked.is_adaptive else ():
+        tried = table.loc[table["task"] == task, "design"].nunique()
+        yield task, tried, results.to_try(asked, folder, task), results.feasible(asked, folder, task)
 
 
 def _print_arms(asked: "Study", table: "pd.DataFrame") -> None:

@@ -265,6 +265,8 @@ def test_an_export_that_fails_leaves_nothing(finished: Path, tmp_path: Path, mon
         ("seeds = [0, 1]", 'seeds = [0]\nwhere = "parms<1"', ("where", "parms", "character 1")),
         ("seeds = [0, 1]", 'seeds = [0]\nwhere = "params<10"', ("no design is left of 2", "params<10")),
         ("seeds = [0, 1]", 'seeds = [0]\nsampler = "random"', ("designs", "sampler random")),
+        ("seeds = [0, 1]", 'seeds = [0]\nsampler = "tpe"', ("designs", "random or tpe")),
+        ("seeds = [0, 1]", "seeds = [0]\ndesigns = 3", ("designs: 3", "random or tpe")),
         ("depth = [1, 2]", "depth = []", ("depth", "at least one")),
         ("depth = [1, 2]", "depht = [1, 2]", ("depht", "depth")),
         ("depth = [1, 2]", "depth = [0]", ("depth: 0",)),

@@ -3,13 +3,15 @@
 question = "…"
 seeds = [0, 1]                    every design is trained once with each
 where = "params<=2M"              designs that cost more are left out
-sampler = "grid"                  all designs, or "random": `designs` of them, drawn by `sampler_seed`
+sampler = "grid"                  all designs, or "random": `designs` of them, drawn by `sampler_seed`, or "tpe":
+                                  `designs` of them one after another, proposed from the results so far
 [network]                         what all designs share, in the words of `sunetlab build`
 [factors]                         word = [level, level, …] or a text (`space.factors`); every combination is a design
 [[arms]]                          or, in their place, one table of words for each design
 [[tasks]]                         one or more: task, recipe (a table; `base` names one to start from), data
 """
 
+import itertools
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -20,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sunetlab.analysis.memory import Setting
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, validate, write_table
+from sunetlab.space.land import Feasible
 from sunetlab.space.pick import Design, design, drawn, everything, listed, where_of
 from sunetlab.space.screen import Funnel, Screen
 from sunetlab.space.space import Space
@@ -66,7 +69,7 @@ class Study(BaseModel):
     arms: tuple[dict[str, Any], ...] = ()
     seeds: Annotated[tuple[Annotated[int, Field(strict=True, ge=0, lt=2**31)], ...], Field(min_length=1)] = (0,)
     where: str | None = None
-    sampler: Literal["grid", "random"] = "grid"
+    sampler: Literal["grid", "random", "tpe"] = "grid"
     designs: Annotated[int, Field(strict=True, ge=1)] | None = None
     sampler_seed: Annotated[int, Field(strict=True, ge=0)] = 0
 
@@ -77,12 +80,12 @@ class Study(BaseModel):
             raise ValueError(f"tasks: {', '.join(names)}: a task stands twice")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: {', '.join(map(str, self.seeds))}: a seed stands twice")
-        if (self.sampler == "random") != (self.designs is not None):
-            raise ValueError(f"designs: {self.designs}: goes with sampler random, and only with it")
+        if (self.sampler == "grid") == (self.designs is not None):
+            raise ValueError(f"designs: {self.designs}: goes with sampler random or tpe, and only with those")
         if bool(self.factors) == bool(self.arms):
             raise ValueError("factors: a study has factors or arms, one of the two")
         if self.arms and self.designs is not None:
-            raise ValueError(f"designs: {self.designs}: are drawn from factors; arms are all of them")
+            raise ValueError(f"designs: {self.designs}: are chosen from factors; arms are all of them")
         for word in {"task", "num_classes"} & {*self.network, *self.varied}:
             raise ValueError(f"network: {word}: follows from the tasks and their data; leave it out")
         return self
@@ -101,7 +104,7 @@ class Study(BaseModel):
         study = validate(cls, {"name": path.stem, **table}, str(path))
         for task in study.tasks:  # every mistake in the space is found before anything is made
             try:
-                study.make_designs(task, classes=2, size=task.size)
+                study.check_designs(task)
             except InputError as error:
                 raise InputError(f"{path}: {error}") from None
         return study
@@ -130,7 +133,7 @@ class Study(BaseModel):
         return self.model_copy(update={"tasks": tuple(changed)})
 
     def make_designs(self, task: StudyTask, classes: int, size: tuple[int, int] | None) -> tuple[Design, ...]:
-        """The designs of a task's candidates, for its number of classes and its images' size.
+        """The designs of a task's candidates, for its number of classes and its images' size; not of a search's.
 
         Raises:
             InputError: no design is left.
@@ -146,12 +149,39 @@ class Study(BaseModel):
             numbers = drawn(space, where, self.designs, self.sampler_seed, training=training).numbers
         return tuple(design(space, int(number)) for number in numbers)
 
+    def feasible(self, task: StudyTask, classes: int, size: tuple[int, int] | None) -> Feasible:
+        """The designs that a search chooses from, likewise.
+
+        Raises:
+            InputError: no design is left, or too many are.
+        """
+        space = self.make_space(task, classes, size)
+        return Feasible.of(space, where_of(space, self.where if size else None), training_of(task.recipe))
+
+    def check_designs(self, task: StudyTask) -> None:
+        """See that a task has designs, as far as can be told before its data are opened.
+
+        Raises:
+            InputError: it has none, or too many.
+        """
+        if not self.is_adaptive:
+            self.make_designs(task, classes=2, size=task.size)
+        elif task.size or not self.where:
+            self.feasible(task, classes=2, size=task.size)
+        else:  # bounds count once the images' size is known
+            where_of(self.make_space(task, classes=2, size=None), self.where)
+
     def make_space(self, task: StudyTask, classes: int, size: tuple[int, int] | None) -> Space:
         """A task's whole space, before its bounds; of factors."""
         return Space(self._shared(task, classes), self.factors, size)
 
     def _shared(self, task: StudyTask, classes: int) -> dict[str, Any]:
         return {**self.network, "task": task.task, "num_classes": classes}
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether results decide which designs are tried: whether this is a search."""
+        return self.sampler == "tpe"
 
     @property
     def varied(self) -> dict[str, list[Any] | str]:
@@ -175,11 +205,12 @@ class Study(BaseModel):
     def candidates(self, task: StudyTask, data: DataSource) -> tuple["Candidate", ...]:
         """Every design of a task with every seed; a seed's designs stand together, so that early answers are fair."""
         designs = self.make_designs(task, len(data.classes), data.size)
-        return tuple(
-            Candidate(design, Run(spec=design.spec, recipe=task.recipe, data=task.data, seed=seed))
-            for seed in self.seeds
-            for design in designs
-        )
+        return tuple(itertools.chain(*zip(*(self.with_seeds(task, design) for design in designs), strict=True)))
+
+    def with_seeds(self, task: StudyTask, design: Design) -> tuple["Candidate", ...]:
+        """A design of a task with every seed."""
+        runs = (Run(spec=design.spec, recipe=task.recipe, data=task.data, seed=seed) for seed in self.seeds)
+        return tuple(Candidate(design, run) for run in runs)
 
 
 class Candidate(NamedTuple):

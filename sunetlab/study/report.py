@@ -16,7 +16,9 @@ from sunetlab.space.factors import in_order, level_name
 from sunetlab.study import charts, results
 from sunetlab.study.charts import Arm, Curve, Level
 from sunetlab.study.definition import Study, StudyTask
-from sunetlab.study.runner import INTERRUPTED, TRIALS
+from sunetlab.study.recorded import INTERRUPTED
+from sunetlab.study.runner import TRIALS
+from sunetlab.study.search import STARTUP
 from sunetlab.study.standing import TIE, standing
 from sunetlab.train.evaluate import OBJECTIVE
 from sunetlab.train.run import read_log, read_result
@@ -46,6 +48,7 @@ class TaskPage(NamedTuple):
     doubt: str
     counts: tuple[tuple[str, int], ...]  # state or reason of failure → trials
     total: int
+    feasible: int | None  # designs that an adaptive study chooses from
     charts: tuple[Markup, ...]
     designs: tuple[Design, ...]
     failures: tuple[Row, ...]
@@ -81,6 +84,7 @@ def write_report(study: Study, folder: Path, command: str) -> Path:
         pages=pages,
         command=command,
         plural=plural,
+        startup=STARTUP,
         shared={word: level_name(value) for word, value in study.network.items() if word not in study.varied},
         factors={
             name: [levels] if isinstance(levels, str) else list(dict.fromkeys(map(level_name, levels)))
@@ -111,7 +115,7 @@ def _task_page(study: Study, task: StudyTask, folder: Path, trials: list[Row], r
     arms = [_arm(study, row, trials, is_best=row is rows[0]) for row in rows]
     curves = _curves(study, home, trials, rows, f"val_{OBJECTIVE[task.task]}")
     finished = [trial for trial in trials if trial["state"] == "finished"]
-    counts = _counts(trials, total := len(trials) or _planned(study, task))
+    counts = _counts(trials, total := _total(study, task, folder, len(trials)))
     text, doubt = standing(arms, value_name, is_over=dict(counts)[LEFT] == 0)
     return TaskPage(
         name=task.task,
@@ -120,6 +124,7 @@ def _task_page(study: Study, task: StudyTask, folder: Path, trials: list[Row], r
         doubt=doubt,
         counts=counts,
         total=total,
+        feasible=results.feasible(study, folder, task.task),
         charts=tuple(Markup(svg) for svg in _charts(study, rows, arms, curves, value_name)),
         designs=_designs(rows, arms),
         failures=tuple(trial for trial in trials if _failed(trial)),
@@ -194,9 +199,11 @@ def _failed(trial: Row) -> bool:
     return bool(trial["state"] == "failed" and trial["reason"] != INTERRUPTED)
 
 
-def _planned(study: Study, task: StudyTask) -> int:
-    """How many trials a study that never began would have; bounds on costs are taken at two classes."""
-    return len(study.seeds) * len(study.make_designs(task, classes=2, size=task.data.size))
+def _total(study: Study, task: StudyTask, folder: Path, begun: int) -> int:
+    """How many trials a task has in the end; where it never began bounds on costs are taken at two classes."""
+    if study.is_adaptive:
+        return len(study.seeds) * results.to_try(study, folder, task.task)
+    return begun or len(study.seeds) * len(study.make_designs(task, classes=2, size=task.data.size))
 
 
 def _rows(table: Any, task: str) -> list[Row]:

@@ -14,7 +14,8 @@ from sunetlab.space.quantities import known, values
 from sunetlab.space.view import Subject
 from sunetlab.space.where import parse_where
 from sunetlab.study.definition import Study, training_of
-from sunetlab.study.runner import DATABASE, STUDY, TRIALS, database_errors, is_open, open_storage, planned, reason_of
+from sunetlab.study.recorded import FEASIBLE, design_of, folder_of, is_open, levels_of, reason_of
+from sunetlab.study.runner import DATABASE, STUDY, TRIALS, database_errors, open_storage
 from sunetlab.train.run import RESULT, Run, read_result
 
 STATES = {
@@ -77,6 +78,19 @@ def arms(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
+def feasible(study: Study, folder: Path, task: str) -> int | None:
+    """How many designs of a task an adaptive study chooses from; None where it does not, or has not begun."""
+    with database_errors(folder):
+        found = _optuna_of(study, task, folder)
+        return found.user_attrs.get(FEASIBLE) if found else None
+
+
+def to_try(study: Study, folder: Path, task: str) -> int:
+    """How many designs of a task an adaptive study tries in the end, at most where it has not begun."""
+    most, found = study.designs or 0, feasible(study, folder, task)
+    return most if found is None else min(most, found)
+
+
 def choose(study: Study, folder: Path, task: str, where: str | None = None) -> tuple[Path, dict[str, Any]]:
     """The best finished design of a task that keeps `where`: the folder of its best run, and its row of `arms`.
 
@@ -110,16 +124,17 @@ def _keeps(path: Path, where: str) -> bool:
 
 
 def _trials_of(study: Study, task: str, folder: Path) -> list[FrozenTrial]:
-    path = folder / DATABASE
-    if not path.exists():
-        return []
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     with database_errors(folder):
-        name = f"{study.name}-{task}"
-        storage = open_storage(folder)
-        if name not in optuna.get_all_study_names(storage):
-            return []
-        return optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
+        found = _optuna_of(study, task, folder)
+        return found.get_trials(deepcopy=False) if found else []
+
+
+def _optuna_of(study: Study, task: str, folder: Path) -> optuna.Study | None:
+    if not (folder / DATABASE).exists():
+        return None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    name, storage = f"{study.name}-{task}", open_storage(folder)
+    return optuna.load_study(study_name=name, storage=storage) if name in optuna.get_all_study_names(storage) else None
 
 
 def _row(task: str, trial: FrozenTrial) -> dict[str, Any]:
@@ -127,8 +142,8 @@ def _row(task: str, trial: FrozenTrial) -> dict[str, Any]:
     finished = trial.state == TrialState.COMPLETE
     return {
         "task": task,
-        "design": str(attrs.get("folder", "")).rpartition("-s")[0],
-        **planned(trial),
+        "design": design_of(trial),
+        **levels_of(trial),
         "state": STATES[trial.state],
         "reason": reason_of(trial) if trial.state == TrialState.FAIL else "",
         "detail": attrs.get("detail", ""),
@@ -136,5 +151,5 @@ def _row(task: str, trial: FrozenTrial) -> dict[str, Any]:
         "params": attrs.get("params"),
         "macs": attrs.get("macs"),
         "seconds": attrs.get("seconds", math.nan),
-        "folder": attrs.get("folder", ""),
+        "folder": folder_of(trial),
     }

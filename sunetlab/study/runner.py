@@ -8,11 +8,12 @@ The study's folder:
 
 Whatever is killed leaves at most one trial that Optuna calls running. Whoever takes the lock next marks it as
 interrupted and puts the candidate in line again; its run goes on after its last finished epoch, and a run that had
-finished without Optuna hearing of it is told, not trained.
+finished without Optuna hearing of it is told, not trained. A search's next design follows from what the database has
+(`search.py`), so it goes on as if nothing had happened.
 """
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +22,6 @@ from urllib.parse import quote
 import optuna
 import torch
 from filelock import FileLock, Timeout
-from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.exceptions import OptunaError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -30,13 +30,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.files import make_folder
 from sunetlab.study.definition import Candidate, Study, StudyTask
+from sunetlab.study.line import Entry, line_of
+from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, folder_of, is_open
 from sunetlab.train.data import DataSource, open_data
 from sunetlab.train.loop import NotFiniteError, Silent, Watch, pick_device, train
 from sunetlab.train.run import RESULT, claim_record
 
 STUDY, DATABASE, TRIALS, LOCK = "study.toml", "optuna.db", "trials", ".lock"
 BUSY_S = 60  # seconds to wait for somebody who reads the database
-INTERRUPTED = "interrupted"  # a failed trial without a reason: killed before it could give one
 # What the database has of a trial's outcome; all of it is in the trial's folder.
 RECORDED = {"reason", "detail", "params", "macs", "seconds"}
 
@@ -107,7 +108,7 @@ def run_study(
     retry_failed: bool = False,
     watch: StudyWatch | None = None,
 ) -> None:
-    """Train every candidate of `study` that `folder` does not have yet.
+    """Train every candidate of `study` that `folder` does not have yet, those among them that a search comes upon.
 
     Args:
         study: what to run.
@@ -152,42 +153,43 @@ class _Queue:
         self.task, self.data = task, data
         self.folder = folder / TRIALS / task.task
         claim_record(folder / f"data-{task.task}.json", data.record())
-        self.candidates = study.candidates(task, data)
-        self.by_params = {_key(candidate.params): candidate for candidate in self.candidates}
+        self.line = line_of(study, task, data)
+        self.candidates: dict[str, Candidate] = {}  # who is or was in line, by the names of their folders
         self.optuna = open_optuna(study, task.task, folder)
-        self.distributions: dict[str, BaseDistribution] = {
-            name: CategoricalDistribution(list(dict.fromkeys(candidate.params[name] for candidate in self.candidates)))
-            for name in self.candidates[0].params
-        }
+        with database_errors(folder):
+            if self.optuna.user_attrs.get(FEASIBLE) != self.line.feasible:
+                self.optuna.set_user_attr(FEASIBLE, self.line.feasible)
 
     def fill(self, retry_failed: bool) -> None:
         """Put every candidate in line that has neither finished nor failed nor waits already."""
         with database_errors(self.folder.parent.parent):
-            owed = dict(self.by_params)
-            for trial in self.optuna.get_trials(deepcopy=False):
+            trials, settled = self.optuna.get_trials(deepcopy=False), set()
+            called = self.line.called(trials)
+            for trial in trials:
                 if trial.state == TrialState.RUNNING:  # the lock is ours: whoever ran it is gone
                     self.optuna.tell(trial.number, state=TrialState.FAIL)
                 elif trial.state == TrialState.COMPLETE and self.is_lost(trial):
                     continue
                 elif not is_open(trial, retry_failed):
-                    owed.pop(_key(planned(trial)), None)
-            for candidate in owed.values():
-                self.optuna.enqueue_trial(candidate.params, user_attrs={"folder": candidate.folder})
+                    settled.add(folder_of(trial))
+            self._admit(called, settled)
 
     def is_lost(self, trial: FrozenTrial) -> bool:
         """Whether somebody took a finished trial's result away: its candidate is made again."""
-        return not (self.folder / str(trial.user_attrs.get("folder")) / RESULT).exists()
+        return not (self.folder / folder_of(trial) / RESULT).exists()
 
     def work(self, device: str, watch: StudyWatch) -> bool:
-        """Run the next candidate in line; False where nobody waits."""
+        """Run the next candidate in line; False where nobody waits and nobody comes."""
         with database_errors(self.folder.parent.parent):
-            waiting = self.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+            waiting = len(self.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+            if not waiting:
+                waiting = self._admit(self.line.more(self.optuna.get_trials(deepcopy=False)))
             if not waiting:
                 return False
-            trial = self.optuna.ask(self.distributions)
-            candidate = self.by_params[_key(trial.params)]
-            number = len(self.candidates) - len(waiting) + 1
-        with watch.trial(self.task, candidate, number, len(self.candidates)) as told:
+            trial = self.optuna.ask(self.line.distributions)
+            candidate = self.candidates[trial.user_attrs[FOLDER]]
+            number = len(self.candidates) - waiting + 1
+        with watch.trial(self.task, candidate, number, self.line.total) as told:
             outcome = attempt(candidate, self.data, self.folder / candidate.folder, device, told)
         with database_errors(self.folder.parent.parent):
             for name in RECORDED & outcome.keys():
@@ -198,6 +200,14 @@ class _Queue:
                 self.optuna.tell(trial, outcome["value"])
         watch.told(self.task, candidate, outcome)
         return True
+
+    def _admit(self, entries: Sequence[Entry], settled: Collection[str] = ()) -> int:
+        """Put candidates in line, but for those who are settled; how many came."""
+        came = [entry for entry in entries if entry.candidate.folder not in settled]
+        self.candidates |= {entry.candidate.folder: entry.candidate for entry in entries}
+        for candidate, params in came:
+            self.optuna.enqueue_trial(dict(params), user_attrs={FOLDER: candidate.folder, LEVELS: candidate.params})
+        return len(came)
 
 
 def attempt(candidate: Candidate, data: DataSource, folder: Path, device: str, watch: Watch) -> dict[str, Any]:
@@ -237,24 +247,9 @@ def open_optuna(study: Study, task: str, folder: Path) -> optuna.Study:
             storage=open_storage(folder),
             study_name=f"{study.name}-{task}",
             direction="maximize",
-            sampler=optuna.samplers.RandomSampler(seed=0),  # every trial is planned; nothing is left to sample
+            sampler=optuna.samplers.RandomSampler(seed=0),  # idle: trials stand in line with their parameters
             load_if_exists=True,
         )
-
-
-def reason_of(trial: FrozenTrial) -> str:
-    """Why a failed trial failed."""
-    return str(trial.user_attrs.get("reason", INTERRUPTED))
-
-
-def is_open(trial: FrozenTrial, retry_failed: bool = False) -> bool:
-    """Whether a trial that Optuna has leaves its candidate still to be run."""
-    return trial.state == TrialState.FAIL and (retry_failed or reason_of(trial) == INTERRUPTED)
-
-
-def planned(trial: FrozenTrial) -> dict[str, Any]:
-    """A trial's parameters, also where it still waits for them."""
-    return trial.params or trial.system_attrs.get("fixed_params", {})
 
 
 @contextmanager
@@ -279,7 +274,3 @@ def _lock(folder: Path) -> Iterator[None]:
             yield
     except Timeout:
         raise SunetlabError(f"{folder}: somebody else is running this study here") from None
-
-
-def _key(params: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-    return tuple(sorted(params.items()))

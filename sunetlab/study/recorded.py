@@ -1,0 +1,40 @@
+"""What Optuna has of a trial: which candidate it is of, why it failed, whether it leaves that one still to be run."""
+
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+INTERRUPTED = "interrupted"  # a failed trial without a reason: killed before it could give one
+FOLDER, LEVELS = "folder", "levels"  # attributes that a trial has from the start
+FEASIBLE = "feasible"  # attribute of a task's Optuna study: how many designs a search chooses from
+
+
+def folder_of(trial: FrozenTrial) -> str:
+    """The name of a trial's folder."""
+    return str(trial.user_attrs.get(FOLDER, ""))
+
+
+def design_of(trial: FrozenTrial) -> str:
+    """The id of a trial's design."""
+    return folder_of(trial).rpartition("-s")[0]
+
+
+def planned(trial: FrozenTrial) -> dict[str, Any]:
+    """A trial's parameters, also where it still waits for them."""
+    return trial.params or trial.system_attrs.get("fixed_params", {})
+
+
+def levels_of(trial: FrozenTrial) -> dict[str, Any]:
+    """The levels of the factors, and the seed; earlier studies have them as parameters only."""
+    found: dict[str, Any] = trial.user_attrs.get(LEVELS) or planned(trial)
+    return found
+
+
+def reason_of(trial: FrozenTrial) -> str:
+    """Why a failed trial failed."""
+    return str(trial.user_attrs.get("reason", INTERRUPTED))
+
+
+def is_open(trial: FrozenTrial, retry_failed: bool = False) -> bool:
+    """Whether a trial that Optuna has leaves its candidate still to be run."""
+    return trial.state == TrialState.FAIL and (retry_failed or reason_of(trial) == INTERRUPTED)
