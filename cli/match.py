@@ -13,7 +13,7 @@ from sunetlab.files import shown
 from .designs import build_words, told
 from .network import Input, input_size, takes_network
 from .output import Csv, Json, form_asked, note, percent, print_csv, print_json, print_table, say, say_lines, sides
-from .sample import write_arms
+from .sample import check_arms_file, write_arms
 from .space_words import Vary, factors_of
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def match(
     from .progress import Screen
 
     form = form_asked(as_json, as_csv)
-    if out is not None and out.suffix.lower() not in (".toml", ".json"):
-        raise InputError(f"--out: {out}: must end in .toml or .json")
+    if out is not None:
+        check_arms_file(out, factors_of(vary or []))
     if not vary:
         raise InputError("--vary: is needed: what differs between the designs, such as depth=1,2,3,4")
     word, _, among = solve.partition("=")

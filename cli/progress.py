@@ -71,10 +71,35 @@ class Screen:
     def counting(self, what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         """A bar for something that says how much of it is done."""
         bar = self.progress.add_task(what, total=None, visible=False, unit=unit)
+        lines = _Lines(self, what, unit)
+
+        def tell(done: int, total: int) -> None:
+            if self.live:
+                self.progress.update(bar, completed=done, total=total, visible=True)
+            else:
+                lines.tell(done, total)
+
         try:
-            yield lambda done, total: self.progress.update(bar, completed=done, total=total, visible=True)
+            yield tell
         finally:
             self.progress.remove_task(bar)
+
+
+class _Lines:
+    """How much is done, a line now and then, further and further apart."""
+
+    def __init__(self, screen: Screen, what: str, unit: str) -> None:
+        self.screen, self.what, self.unit = screen, what, unit
+        self.began = time.monotonic()
+        self.next = PAUSE  # seconds after the beginning
+
+    def tell(self, done: int, total: int) -> None:
+        seconds = time.monotonic() - self.began
+        if done < total and seconds > self.next:
+            self.next = 1.5 * seconds + PAUSE
+            rate = done / seconds
+            left = f", {rate:,.0f} {self.unit}/s, {(total - done) / rate:.0f} s left" if done else ""
+            self.screen.line(f"{self.what}: {percent(done / total)} of {total:,} {self.unit}{left}")
 
 
 class TrainingScreen:

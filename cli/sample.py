@@ -1,14 +1,14 @@
 """`sunetlab space sample`: designs drawn uniformly from those that keep the bounds."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sunetlab import InputError
-from sunetlab.files import write_table, write_text
+from sunetlab.files import refuse_unwritable, write_table, write_text
 
 from .designs import build_words, row, told
 from .output import Json, note, print_json, print_table, say
@@ -16,6 +16,7 @@ from .space_words import takes_space
 
 if TYPE_CHECKING:
     from sunetlab.space.definition import SpaceFile
+    from sunetlab.space.space import Space
 
 _TOLD = ("params", "macs", "memory", "fov", "layers")
 
@@ -23,6 +24,7 @@ _TOLD = ("params", "macs", "memory", "fov", "layers")
 @takes_space
 def sample(
     asked: "SpaceFile",
+    space: "Space",
     count: Annotated[int, typer.Option(min=1, max=100_000, help="How many designs.")] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Of the draw; more of the same seed holds fewer.")] = 0,
     by: Annotated[
@@ -39,19 +41,21 @@ def sample(
     import numpy as np
 
     from sunetlab.space.pick import arm_words, design, drawn, where_of
+    from sunetlab.space.quantities import column
     from sunetlab.space.screen import figures
     from sunetlab.space.survey import check
 
     from .progress import Screen
 
-    if out is not None and out.suffix.lower() not in (".toml", ".json"):
-        raise InputError(f"--out: {out}: must end in .toml or .json")
+    if out is not None:
+        check_arms_file(out, asked.factors)
     if strata is not None and by is None:
         raise InputError("--strata: goes with --by")
-    space = asked.space()
     where = where_of(space, asked.where)
     if by is not None:
         check(space, [by])
+        if column(by).quantity.unit == "words":
+            raise InputError(f"--by: {by}: is a word, not a number")
     with Screen() as screen, screen.counting("looking at designs", "designs") as progress:
         found = drawn(space, where, count, seed, by, strata or 5, asked.training, progress)
     designs = [design(space, int(number)) for number in found.numbers]
@@ -92,6 +96,19 @@ def sample(
 
 def _about(found: Any, count: int, seed: int) -> str:
     return f"{count} drawn from {found.funnel.survivors:,} designs that keep the bounds, seed {seed}"
+
+
+def check_arms_file(path: Path, varied: Iterable[str]) -> None:
+    """See that a file can be written, and that what varies can be arms of a study.
+
+    Raises:
+        InputError: it cannot, or a study's tasks say what would vary.
+    """
+    if path.suffix.lower() not in (".toml", ".json"):
+        raise InputError(f"--out: {path}: must end in .toml or .json")
+    refuse_unwritable(path)
+    for word in {"task", "num_classes"} & set(varied):
+        raise InputError(f"--out: {path}: {word} varies, but a study's tasks say it; no arms can be made of that")
 
 
 def write_arms(path: Path, arms: list[dict[str, Any]], network: Mapping[str, Any], about: str) -> None:

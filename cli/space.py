@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from sunetlab import InputError, SUNetSpec, preset
-from sunetlab.files import shown
+from sunetlab.files import refuse_unwritable
 
 from .designs import build_words, row, told
 from .histogram import Histogram, print_histograms
@@ -40,6 +40,7 @@ _SHOWN = ("params", "macs", "memory", "fov", "layers")
 @takes_space
 def screen(
     asked: "SpaceFile",
+    space: "Space",
     like: Annotated[
         str | None,
         typer.Option(
@@ -74,7 +75,6 @@ def screen(
 
     from .progress import Screen
 
-    space = asked.space()
     pair = [_directed(name, "--front") for name in _names(front, "--front")]
     if len(pair) != 2:
         raise InputError(f"--front: {front!r}: must be two quantities, such as params,fov")
@@ -101,6 +101,8 @@ def screen(
         raise InputError(f"--plot: {plot}: must end in .svg or .html")
     if out is not None:
         check_suffix(out)
+    for path in filter(None, (plot, out)):
+        refuse_unwritable(path)
     began = time.monotonic()
     with ExitStack() as stack:
         progress = stack.enter_context(stack.enter_context(Screen()).counting("looking at designs", "designs"))
@@ -276,5 +278,5 @@ def _record(space: "Space", found: "Survey", seconds: float) -> dict[str, Any]:
             {"name": known.name, "id": known.spec.id, **known.values, "breaks": known.breaks, "beaten": known.beaten}
             for known in found.known
         ],
-        "factors": {name: [shown(str(level)) for level in levels] for name, levels in space.factors.items()},
+        "factors": {name: [str(level) for level in levels] for name, levels in space.factors.items()},
     }

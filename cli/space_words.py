@@ -2,6 +2,7 @@
 
 import inspect
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,9 +48,12 @@ Optimizer = Annotated[Literal["sgd", "adamw"] | None, typer.Option(help="For mem
 _OWN = {"vary": Vary, "where": Bounds, "input": SpaceInput, "batch": Batch, "precision": Precision}
 
 
+_PATIENCE = 5.0  # seconds
+
+
 def takes_space(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command, whose first parameter is `asked`, the ways to say a space in its place."""
-    own = list(inspect.signature(command).parameters.values())[1:]
+    """Give a command, whose first parameters are `asked` and `space`, the ways to say a space in their place."""
+    own = list(inspect.signature(command).parameters.values())[2:]
     keyword = inspect.Parameter.KEYWORD_ONLY
     told: dict[str, Any] = {"space": File, **_OWN, "optimizer": Optimizer}
     first = [inspect.Parameter(name, keyword, default=None, annotation=kind) for name, kind in told.items()]
@@ -58,7 +62,12 @@ def takes_space(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(**given: Any) -> Any:
         words = words_of({word: given.pop(word) for word in WORDS})
         said = {name: given.pop(name) for name in told}
-        return command(_asked(said, words), **given)
+        asked = _asked(said, words)
+        try:
+            space = asked.space()
+        except InputError as error:
+            raise InputError(f"{said['space']}: {error}" if said["space"] else str(error)) from None
+        return command(asked, space, **given)
 
     parameters = [*first, *(p.replace(kind=keyword) for p in own), *flags]
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -105,18 +114,21 @@ def factors_of(said: list[str]) -> dict[str, str]:
 
 @contextmanager
 def until_stopped() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM become an answer to be asked for, so that work ends between two pieces; again, at once."""
-    asked = False
+    """Ctrl-C and SIGTERM become an answer to be asked for, so that work ends between two pieces.
+
+    Whoever is impatient is heard again after a while, and then at once: closing a file takes a moment.
+    """
+    asked = 0.0
 
     def stop(_: int, __: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        if asked and time.monotonic() - asked > _PATIENCE:
             raise KeyboardInterrupt
-        asked = True
+        asked = asked or time.monotonic()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked
+        yield lambda: bool(asked)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -22,7 +22,9 @@ def random_factors(rng: random.Random) -> tuple[dict[str, Any], dict[str, Any], 
         "degrid": rng.choice(([False], [False, True])),
         "downsampling": rng.choice((["multigrid"], ["multigrid", "strided"], ["strided"])),
         "connectivity": rng.choice((["identity"], ["identity"], ["identity", "dense"])),
-        "widths": rng.choice((["rule"], ["auto", "rule"], ["rule*0.5..1.5:0.5"], _widths(rng, blocks))),
+        "widths": rng.choice(
+            (["rule"], ["auto", "rule"], ["rule*0.5..1.5:0.5"], ["rule*0.01..0.4:0.03"], _widths(rng, blocks))
+        ),
         "stem_width": rng.choice(([2], [4, 8], "2..10:4")),
         "task": [rng.choice(("classification", "segmentation"))],
         "num_classes": [rng.randint(1, 5)],
@@ -34,8 +36,13 @@ def random_factors(rng: random.Random) -> tuple[dict[str, Any], dict[str, Any], 
     elif rng.random() < 0.7:
         said["dilations"] = ["x".join(rng.choice(("1", "1|2", "2")) for _ in range(blocks))]
     size = (rng.randint(32, 90), rng.randint(32, 90))
-    network = {word: said.pop(word)[0] for word in list(said) if isinstance(said[word], list) and len(said[word]) == 1}
+    network = {word: said.pop(word)[0] for word in list(said) if isinstance(said[word], list) and _is_one(said[word])}
     return network, {word: levels for word, levels in said.items() if isinstance(levels, list | str)}, size
+
+
+def _is_one(levels: list[Any]) -> bool:
+    """Whether all designs can share it."""
+    return len(levels) == 1 and not any(sign in str(levels[0]) for sign in ("..", "|"))
 
 
 def _widths(rng: random.Random, blocks: int) -> list[str]:

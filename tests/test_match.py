@@ -78,6 +78,22 @@ def test_the_range_of_stacks_ends_where_designs_cost_too_much(name: str) -> None
         assert costs(beyond)[name] > costs(NETWORK)[name] * 1.01
 
 
+@pytest.mark.parametrize("solve", ["n", "widths"])
+@pytest.mark.parametrize("hold", [{"params": 0.01}, {"params": 0.01, "macs": 0.01}, {"macs": 0.02, "memory": 0.01}])
+def test_the_nearest_few_on_both_sides(solve: str, hold: dict[str, float]) -> None:
+    """A range that grows ends where nothing nearer can come, however many are asked for and whatever is held."""
+    for depth, arms in zip((1, 2, 3), match(asked(solve, hold=hold, most=7)).arms, strict=True):
+        best = sorted(distance(spec, hold) for spec in candidates(solve, depth))
+        assert [distance(arm.design.spec, hold) for arm in arms] == pytest.approx(best[:7], abs=1e-12)
+        assert len({arm.design.spec for arm in arms}) == 7
+
+
+def test_a_filter_may_ask_for_more_than_costs_the_same() -> None:
+    family = match(asked("n", where="n>=40"))
+    assert [arms[0].design.spec.n for arms in family.arms] == [40, 40, 40]
+    assert not any(arms[0].within for arms in family.arms)
+
+
 def test_a_network_matches_itself() -> None:
     for solve in ("n", "stacks", "widths"):
         family = match(asked(solve, levels=alternatives({"depth": "2"}), hold={"params": 0.01, "macs": 0.01}))

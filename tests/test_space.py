@@ -129,6 +129,13 @@ def test_bounds_keep_exactly_the_designs_that_satisfy_them() -> None:
         ({"n": [8, "8"]}, ("n", "twice")),
         ({"n": [8, {"a": 1}]}, ("n", "table")),
         ({"n": [0]}, ("factors: n: 0", "greater than or equal to 1")),
+        ({"task": "x"}, ("task", "'x'", "classification")),
+        ({"depth": "9x1x1x1"}, ("depth", "at most 8")),
+        ({"stacks": [3]}, ("stacks: 3", "each block")),
+        ({"dilations": [True]}, ("dilations", "each block")),
+        ({"stacks": "5000x1"}, ("stacks", "at most 4096")),
+        ({"n": "1..1000000", "stem_width": "2..100000:2", "num_classes": "1..1000"}, ("1e+13", "combinations")),
+        ({"dilations": "1..60x1..60x1..60x1..60"}, ("dilations", "at most 100,000")),
         ({"n": [8.5]}, ("factors: n: 8.5", "integer")),
         ({"n": "8..16:0"}, ("n", "'8..16:0'", "at least 1")),
         ({"n": "1x2"}, ("n", "'1x2'", "numbers or ranges")),
@@ -155,6 +162,24 @@ def test_a_wrong_space_is_refused(factors: dict[str, Any], parts: tuple[str, ...
     assert len(str(error.value).splitlines()) == 1
     for part in parts:
         assert part in str(error.value)
+
+
+def test_what_all_designs_share_is_one_thing() -> None:
+    for word, value in (("n", "16..32:8"), ("widths", "rule*0.5..1:0.1"), ("stacks", "1..2x1"), ("depth", "1|2")):
+        with pytest.raises(InputError, match=f"network: {word}: .*stands in factors"):
+            Space({word: value}, {"degrid": [False, True]})
+
+
+def test_multipliers_that_round_to_the_same_maps_make_one_design() -> None:
+    space = Space({"stem": "small", "stem_width": 4, "stacks": [1, 1], "n": 2}, {"widths": "rule*0.5..1:0.01"})
+    specs = [spec for _, spec in all_designs(space)]
+    assert len(set(specs)) == len(specs)
+    assert {spec.widths for spec in specs} == {((4 * a + 50) // 100, (8 * a + 50) // 100) for a in range(50, 101)}
+    exact = Space({"stacks": [1, 1], "n": 1000}, {"widths": "rule*100.1234,rule*100.123"})
+    assert [design(exact, number).levels["widths"] for number, _ in all_designs(exact)] == [
+        "rule*100.1234",
+        "rule*100.123",
+    ]
 
 
 def test_an_empty_choice_says_which_bound_emptied_it() -> None:

@@ -13,6 +13,7 @@ or a list of levels, which may be texts, numbers, words or lists with an entry p
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from fractions import Fraction
 from math import prod
 from typing import Any, NamedTuple
@@ -26,8 +27,8 @@ NUMBERS = ("n", "stem_width", "in_channels", "num_classes", "output_stride")
 WORDS = tuple(Words.model_fields)
 MOST_CHOICES = 2**20  # of one entry
 
-_CHOICE = re.compile(r"\s*(\d{1,9})\s*(?:\.\.\s*(\d{1,9})\s*(?::\s*(\d{1,9})\s*)?)?")
-_TIMES = r"\s*(\d{1,4}(?:\.\d{1,4})?)\s*"
+_CHOICE = re.compile(r"\s*([0-9]{1,9})\s*(?:\.\.\s*([0-9]{1,9})\s*(?::\s*([0-9]{1,9})\s*)?)?")
+_TIMES = r"\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*"
 _SCALED = re.compile(rf"rule\s*\*{_TIMES}(?:\.\.{_TIMES}(?::{_TIMES})?)?")
 
 
@@ -74,13 +75,16 @@ class Scaled(NamedTuple):
         return len(self.numbers)
 
     def __str__(self) -> str:
-        """The numbers, or the first and the last of them."""
-        ends = dict.fromkeys((self.numbers[0], self.numbers[-1]))
-        return "rule*" + "..".join(self.name(number) for number in ends)
+        """As in the grammar above."""
+        first, last = (multiplier(number, self.under) for number in (self.numbers[0], self.numbers[-1]))
+        if self.size == 1:
+            return f"rule*{first}"
+        return f"rule*{first}..{last}:{multiplier(self.numbers[1] - self.numbers[0], self.under)}"
 
-    def name(self, number: int) -> str:
-        """One of the numbers, as a decimal."""
-        return f"{number / self.under:g}"
+
+def multiplier(number: int, under: int) -> str:
+    """A number of a `Scaled` level as a decimal, exactly: `under` divides a power of ten."""
+    return f"{(Decimal(number) / Decimal(under)).normalize():f}"
 
 
 Level = Product | Scaled | int | str | bool
@@ -139,6 +143,10 @@ def _levels(name: str, said: Any) -> Iterator[Level]:
             yield _per_block(name, level, shown(level))
         elif isinstance(level, str):
             yield from _text(name, level)
+        elif name in ("stacks", "dilations"):
+            raise InputError(
+                f"factors: {name}: {shown(level)}: must have an entry for each block, as {_EXAMPLES[name]}"
+            )
         else:
             yield level
 

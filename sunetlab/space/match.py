@@ -1,11 +1,10 @@
 """Families at equal cost: for each level of what varies, the designs whose costs are nearest to a network's.
 
 The search is exact: every whole number, or combination of them, that the solved word may have is looked at, by the
-formulas of a space. Where no range is given it goes as far as a design can without costing more than is asked for.
+formulas of a space. Where no range is given it grows until whatever lies beyond costs so much that it cannot be nearer.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple, cast
 
@@ -114,24 +113,103 @@ def match(asked: Question, watch: Watch | None = None) -> Family:
     report = analyze(asked.network, asked.size, asked.training.batch)
     reference = values(Subject(report, asked.training.setting), dict.fromkeys((*asked.hold, *SHOWN)))
     holds = tuple(Hold(name, reference[name], tolerance) for name, tolerance in asked.hold.items())
-    spaces = [(dict(level), _space(asked, level, holds)) for level in asked.levels]
-    total, done = sum(len(space) for _, space in spaces), 0
-    arms: list[tuple[Arm, ...]] = []
+    searches = [_Search(asked, dict(level), holds) for level in asked.levels]
+    done, arms = 0, []
     missing: list[str] = []
-    for level, space in spaces:
-        screen = Screen(space, where_of(space, asked.where), tuple(asked.hold), asked.training)
-        nearest = Nearest(holds, asked.most)
-        for survivors in screen.run():
-            nearest.take(survivors)
+    for index, search in enumerate(searches):
+        others = sum(len(later.space) for later in searches[index + 1 :])
+        for looked_at, total in search.run():
             if watch is not None:
-                watch(done + screen.funnel.looked_at, total)
-        done += len(space)
-        if not len(nearest.numbers):
-            missing.append(f"{_named(level)}: {nothing_left(screen.funnel).removeprefix('factors: ')}")
-        arms.append(tuple(_arm(asked, level, space, int(number), holds) for number in nearest.numbers))
+                watch(done + looked_at, done + total + others)
+        done += search.looked_at
+        if not len(search.nearest.numbers):
+            missing.append(f"{_named(search.level)}: {nothing_left(search.funnel).removeprefix('factors: ')}")
+        arms.append(tuple(_arm(asked, search, int(number)) for number in search.nearest.numbers))
     if not any(arms):
         raise InputError(f"vary: {missing[0]}")
     return Family(holds, reference, tuple(arms), tuple(missing), done)
+
+
+class _Search:
+    """The designs of one level: those of a range that is given, or of one that grows until nothing nearer can come."""
+
+    def __init__(self, asked: Question, level: dict[str, Any], holds: tuple[Hold, ...]) -> None:
+        self.asked, self.level, self.holds = asked, level, holds
+        self.words = {**{name: value for name, value in asked.words.items() if name != asked.solve}, **level}
+        self.ends = [] if asked.among is not None else self._first_ends()
+        self.space = self._space()
+        self.nearest, self.looked_at = Nearest(holds, asked.most), 0
+
+    def run(self) -> Iterator[tuple[int, int]]:
+        """Look; (designs looked at, of how many) as it goes."""
+        while True:
+            screen = Screen(
+                self.space, where_of(self.space, self.asked.where), tuple(self.asked.hold), self.asked.training
+            )
+            self.nearest, self.funnel = Nearest(self.holds, self.asked.most), screen.funnel
+            before = self.looked_at
+            for survivors in screen.run():
+                self.nearest.take(survivors)
+                yield before + screen.funnel.looked_at, before + len(self.space)
+            self.looked_at = before + screen.funnel.looked_at
+            if not self._grow():
+                return
+
+    def _grow(self) -> bool:
+        """Make the range larger if it may end too early: what lies beyond is at least as far away as its ends."""
+        enough = len(self.nearest.numbers) == self.asked.most
+        farthest = self.nearest.distances[-1] if enough else np.inf
+        most = _FURTHEST[self.asked.solve]
+        open_ = [j for j, end in enumerate(self.ends) if end < most and self._distance(j, end) < farthest]
+        if not open_ or len(self.space) * 2 ** len(open_) > _MOST:
+            return False
+        self.ends = [min(2 * end, most) if j in open_ else end for j, end in enumerate(self.ends)]
+        self.space = self._space()
+        return True
+
+    def _space(self) -> Space:
+        space = Space(self.words, {self.asked.solve: self.asked.among or self._range()}, self.asked.size)
+        if len(space) > _MOST:
+            raise InputError(f"solve: {len(space):,} designs to look at: at most {_MOST:,}; give a range")
+        return space
+
+    def _range(self) -> Any:
+        if self.asked.solve == "stacks":
+            return "x".join(f"1..{end}" for end in self.ends)
+        return f"1..{self.ends[0]}" if self.asked.solve == "n" else f"rule*0.01..{self.ends[0]}:0.01"
+
+    def _first_ends(self) -> list[int]:
+        """For each block, or the network, the smallest number with which everything held is beyond its tolerance."""
+        return [self._furthest(j) for j in range(len(self.asked.network.stacks) if self.asked.solve == "stacks" else 1)]
+
+    def _furthest(self, block: int) -> int:
+        low, high, most = 0, 1, _FURTHEST[self.asked.solve]
+        while high < most and not self._beyond(block, high):
+            low, high = high, min(2 * high, most)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._beyond(block, middle) else (middle, high)
+        return high
+
+    def _beyond(self, block: int, number: int) -> bool:
+        found = self._costs(block, number)
+        return all(found[hold.name] > hold.target * (1 + hold.tolerance) for hold in self.holds)
+
+    def _distance(self, block: int, number: int) -> float:
+        """How far the end of a range is from the targets: 0 where what lies beyond it may be nearer."""
+        return float(distance(self._costs(block, number), self.holds)) if self._beyond(block, number) else 0.0
+
+    def _costs(self, block: int, number: int) -> dict[str, int]:
+        """Of a design with this number, all else at its least, by formulas: they count what is refused as well."""
+        blocks = range(len(self.asked.network.stacks))
+        said = {
+            "n": number,
+            "widths": f"rule*{number}",
+            "stacks": [number if j == block else 1 for j in blocks],
+        }[self.asked.solve]
+        space = Space({**self.words, self.asked.solve: said}, {}, self.asked.size)
+        names = [hold.name for hold in self.holds]
+        return cast(dict[str, int], figures(space, np.zeros(1, np.int64), names, self.asked.training)[0])
 
 
 class Nearest:
@@ -178,65 +256,13 @@ def _named(level: Mapping[str, Any]) -> str:
     return ", ".join(f"{word}={shown(value)}" for word, value in level.items())
 
 
-def _arm(asked: Question, level: dict[str, Any], space: Space, number: int, holds: Sequence[Hold]) -> Arm:
-    found = design(space, number)
+def _arm(asked: Question, search: _Search, number: int) -> Arm:
+    found = design(search.space, number)
     report = analyze(found.spec, asked.size, asked.training.batch)
-    figures = values(Subject(report, asked.training.setting), dict.fromkeys((*asked.hold, *SHOWN)))
-    mismatch = {hold.name: figures[hold.name] / hold.target - 1 for hold in holds}
-    within = all(abs(mismatch[hold.name]) <= hold.tolerance for hold in holds)
-    return Arm(level, found, figures, mismatch, within)
-
-
-def _space(asked: Question, level: Mapping[str, Any], holds: Sequence[Hold]) -> Space:
-    """All that the solved word may be with the other words of a level."""
-    words = {**{name: value for name, value in asked.words.items() if name != asked.solve}, **level}
-    if asked.among is not None:
-        return _spread(words, {asked.solve: asked.among}, asked.size)
-    return _spread(words, {asked.solve: _range(asked, words, holds)}, asked.size)
-
-
-def _spread(words: Mapping[str, Any], factors: Mapping[str, Any], size: Size | None) -> Space:
-    space = Space(words, factors, size)
-    if len(space) > _MOST:
-        raise InputError(f"solve: {len(space):,} designs to look at: at most {_MOST:,}; give a range")
-    return space
-
-
-def _range(asked: Question, words: Mapping[str, Any], holds: Sequence[Hold]) -> Any:
-    """The range that ends where designs begin to cost too much, all else at its least."""
-    if asked.solve == "n":
-        return f"1..{_furthest(lambda n: {'n': n}, asked, words, holds)}"
-    if asked.solve == "widths":
-        end = _furthest(lambda times: {"widths": f"rule*{times}"}, asked, words, holds)
-        return [f"rule*0.01..{end}:0.01"]
-    blocks = len(asked.network.stacks)
-
-    def with_modules(block: int, modules: int) -> dict[str, Any]:
-        return {"stacks": [modules if j == block else 1 for j in range(blocks)]}
-
-    ends = [_furthest(partial(with_modules, block), asked, words, holds) for block in range(blocks)]
-    return "x".join(f"1..{end}" for end in ends)
-
-
-def _furthest(
-    change: Callable[[int], dict[str, Any]], asked: Question, words: Mapping[str, Any], holds: Sequence[Hold]
-) -> int:
-    """The smallest number with which a design is beyond every target's tolerance, by doubling and halving."""
-    names = [hold.name for hold in holds]
-
-    def beyond(number: int) -> bool:
-        """By formulas, which count what is refused as well: too little growth for dense connectivity, say."""
-        space = Space({**words, **change(number)}, {}, asked.size)
-        found = figures(space, np.zeros(1, np.int64), names, asked.training)[0]
-        return any(cast(int, found[hold.name]) > hold.target * (1 + hold.tolerance) for hold in holds)
-
-    low, high, most = 0, 1, _FURTHEST[asked.solve]
-    while high < most and not beyond(high):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if beyond(middle) else (middle, high)
-    return min(high, most)
+    told = values(Subject(report, asked.training.setting), dict.fromkeys((*asked.hold, *SHOWN)))
+    mismatch = {hold.name: told[hold.name] / hold.target - 1 for hold in search.holds}
+    within = all(abs(mismatch[hold.name]) <= hold.tolerance for hold in search.holds)
+    return Arm(search.level, found, told, mismatch, within)
 
 
 def alternatives(levels: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sunetlab import rules
 from sunetlab.files import shown
 from sunetlab.space.designs import Designs, Frame, Ints
+from sunetlab.space.factors import multiplier
 from sunetlab.spec import MOST_MODULES
 
 Mask = NDArray[np.bool_]
@@ -153,29 +154,32 @@ def _tabled(stacks: Sequence[Ints], multiples: Sequence[Ints]) -> list[Ints]:
     return found
 
 
-class Scale(NamedTuple):
-    """Numbers that are one for a network, in all combinations; each array (combinations,)."""
+class Numbers(NamedTuple):
+    """Numbers that are one for a network; arrays that broadcast together."""
 
     n: Ints
     stem_width: Ints
     in_channels: Ints
     num_classes: Ints
 
-    @classmethod
-    def of(cls, *choices: Sequence[int]) -> "Scale":
-        """All combinations of what each may be."""
-        grid = np.meshgrid(*(np.array(choice, np.int64) for choice in choices), indexing="ij")
-        return cls(*(axis.ravel() for axis in grid))
 
-    @property
-    def size(self) -> int:
-        """How many combinations there are."""
-        return int(self.n.size)
+class Scale:
+    """All combinations of what the numbers of a network may be."""
 
-    def pick(self, which: Ints | slice) -> "Scale":
-        """Some of the combinations; a number that never changes stays a single one."""
-        one = (1,) * (which.ndim if isinstance(which, np.ndarray) else 1)
-        return Scale(*(column[:1].reshape(one) if np.ptp(column) == 0 else column[which] for column in self))
+    def __init__(self, choices: Numbers) -> None:
+        """What each may be, an array (choices,)."""
+        self.choices = choices
+        self.lengths = tuple(choice.size for choice in choices)
+        self.size = prod(self.lengths)
+
+    def at(self, index: Ints) -> Numbers:
+        """Combinations by their places, in the shape of these; a number that never changes is a single one."""
+        columns = zip(self.choices, places(index, self.lengths), strict=True)
+        return Numbers(*(choice[place] for choice, place in columns))
+
+    def largest(self) -> Numbers:
+        """The largest of each, (1,)."""
+        return Numbers(*(choice.max(keepdims=True) for choice in self.choices))
 
 
 class Piece(NamedTuple):
@@ -183,6 +187,7 @@ class Piece(NamedTuple):
 
     Attributes:
         designs: their arrays.
+        rows: their geometries' numbers, in a shape that broadcasts.
         shape: of all of them together.
         geometry, scale: the first of each.
         scales: of the whole part.
@@ -190,6 +195,7 @@ class Piece(NamedTuple):
     """
 
     designs: Designs
+    rows: Ints
     shape: tuple[int, int]
     geometry: int
     scale: int
@@ -243,16 +249,14 @@ class Part(NamedTuple):
         for top in range(0, geometries, down):
             rows = np.expand_dims(np.arange(top, min(top + down, geometries)), 1 - axis)
             for left in range(0, scales, across):
-                cut = self.scale.pick(slice(left, left + across))
-                turned = Scale(*(np.expand_dims(column, axis) for column in cut))
-                count = (rows.size, min(across, scales - left))
-                shape = count if axis == 0 else count[::-1]
-                yield Piece(self._designs(rows, turned), shape, top, left, scales, axis)
+                columns = np.expand_dims(np.arange(left, min(left + across, scales)), axis)
+                shape = (rows.size, columns.size) if axis == 0 else (columns.size, rows.size)
+                yield Piece(self._designs(rows, self.scale.at(columns)), rows, shape, top, left, scales, axis)
 
     def at(self, numbers: Ints) -> Designs:
         """The designs with these numbers, along a single axis."""
         rows, columns = np.divmod(numbers, self.scale.size)
-        return self._designs(rows, self.scale.pick(columns))
+        return self._designs(rows, self.scale.at(columns))
 
     def names(self, number: int) -> dict[str, Any]:
         """What the levels of one design are called, of those that its frame does not say."""
@@ -261,24 +265,24 @@ class Part(NamedTuple):
         of_stacks, of_depth, of_widths = at
         names = {"stacks": self.stacks.name(of_stacks), "depth": self.depth.name(of_depth)}
         if self.widths.rule:
-            over = int(self.widths.numbers.choices[0][of_widths])
-            names["widths"] = self.widths.rule + (f"*{over / self.widths.under:g}" if over != self.widths.under else "")
+            over, under = int(self.widths.numbers.choices[0][of_widths]), self.widths.under
+            names["widths"] = self.widths.rule + (f"*{multiplier(over, under)}" if over != under else "")
         else:
             names["widths"] = shown([int(width.item()) for width in self.at(np.array([number])).widths])
-        return names | {name: int(values[column]) for name, values in self.scale._asdict().items()}
+        return names | {name: value.item() for name, value in self.scale.at(np.array(column))._asdict().items()}
 
     @property
     def _groups(self) -> tuple[int, int, int]:
         return self.stacks.size, self.depth.size, self.widths.numbers.size
 
-    def _designs(self, rows: Ints, scale: Scale) -> Designs:
+    def _designs(self, rows: Ints, numbers: Numbers) -> Designs:
         of_stacks, of_depth, of_widths = places(rows, self._groups)
         stacks, depth = self.stacks.columns(of_stacks), self.depth.columns(of_depth)
-        return Designs(self.frame, *scale, depth, stacks, self.widths.maps(of_widths, scale.n, stacks))
+        return Designs(self.frame, *numbers, depth, stacks, self.widths.maps(of_widths, numbers.n, stacks))
 
     def corner(self) -> Designs:
         """A design that is in nothing smaller than any of the part's."""
-        scale = Scale(*(column.max(keepdims=True) for column in self.scale))
+        scale = self.scale.largest()
         stacks = tuple(choice.max(keepdims=True) for choice in self.stacks.choices)
         depth = tuple(choice.max(keepdims=True) for choice in self.depth.choices)
         if self.widths.rule:
@@ -291,8 +295,11 @@ class Part(NamedTuple):
             widths = tuple(choice.max(keepdims=True) * (scale.n if times else 1) for choice, times in numbers)
         return Designs(self.frame, *scale, depth, stacks, widths)
 
-    def refused(self, designs: Designs) -> Iterator[tuple[str, Mask]]:
-        """Why some designs are none, and which: a design may be refused for several reasons, the first counts."""
+    def refused(self, designs: Designs, rows: Ints) -> Iterator[tuple[str, Mask]]:
+        """Why some designs are none, and which: a design may be refused for several reasons, the first counts.
+
+        `rows` are the designs' geometries, in a shape that broadcasts to theirs.
+        """
         if self.widths.rule == "table":
             yield NOT_IN_TABLE, ~_in_table(designs.stacks)
         if sum(int(choice.max()) for choice in self.stacks.choices) > MOST_MODULES:
@@ -300,13 +307,17 @@ class Part(NamedTuple):
         if max(int(width.max()) for width in designs.widths) > MOST_MAPS:
             yield TOO_WIDE, reduce(or_, (width > MOST_MAPS for width in designs.widths))
         if self.frame.connectivity == "dense":
-            before = (designs.stem_width, *designs.widths)
-            growths = map(np.subtract, designs.widths, before)
+            entries = (designs.stem_width, *designs.widths)
+            growths = map(np.subtract, designs.widths, entries)
             yield TOO_DENSE, reduce(or_, map(np.less, growths, designs.stacks))
         twins = [
             *(group.holds(designs.stacks) for group in self.earlier[0]),
             *(group.holds(designs.depth) for group in self.earlier[1]),
             *(group.holds(designs.widths, designs.n, designs.stacks) for group in self.earlier[2]),
         ]
+        if self.widths.rule and self.widths.numbers.size > 1:  # two multipliers may be rounded to the same maps
+            of_widths = places(rows, self._groups)[2]
+            before = self.widths.maps(np.maximum(of_widths - 1, 0), designs.n, designs.stacks)
+            twins.append((of_widths > 0) & reduce(and_, map(np.equal, designs.widths, before)))
         if twins:
             yield TWIN, reduce(or_, twins)

@@ -20,13 +20,15 @@ from sunetlab.errors import InputError
 from sunetlab.files import shown
 from sunetlab.space.designs import Frame, Ints, frame_of
 from sunetlab.space.factors import Product, Scaled, parse_factors
-from sunetlab.space.parts import TWIN, Mask, Part, Piece, Scale, Tuples, Widths
-from sunetlab.spec import DEFAULT_CLASSES, SUNetSpec, Task, Words
+from sunetlab.space.parts import TWIN, Mask, Numbers, Part, Piece, Scale, Tuples, Widths
+from sunetlab.spec import DEFAULT_CLASSES, MOST_MODULES, SUNetSpec, Task, Words
 
 PIECE = 2**15  # designs looked at together: their arrays stay in a processor's cache
 _OF_FRAME = ("stem", "dilations", "output_stride", "downsampling", "connectivity", "degrid", "task")
 _OF_SCALE = ("n", "stem_width", "in_channels", "num_classes")
 _DEEPEST = 8
+MOST_FRAMES = 100_000  # combinations of dilations
+MOST = 10**13  # designs, which a week is not enough for
 _TOO_DEEP = "depth: a level's map below 3 pixels at the design size"
 
 
@@ -56,12 +58,21 @@ class Space:
                 raise InputError(f"network: {name}: no word of a network; known are {', '.join(Words.model_fields)}")
         self.network, self.size = dict(network), size
         self.factors = parse_factors(factors)
-        shared = {name: parse_factors({name: [value]})[name] for name, value in network.items()}
+        shared = {name: _single(name, value) for name, value in network.items()}
         defaults: dict[str, tuple[Any, ...]] = {name: (f.default,) for name, f in Words.model_fields.items()}
         defaults["stacks"] = parse_factors({"stacks": [list(defaults["stacks"][0])]})["stacks"]
         self.levels = defaults | shared | self.factors
+        self._refuse_too_many()
         self.impossible: Counter[str] = Counter()
         self.parts = tuple(_Builder(self).build())
+
+    def _refuse_too_many(self) -> None:
+        if self.combinations > MOST:
+            raise InputError(f"factors: {self.combinations:.3g} combinations: at most {MOST:.0e} can be looked at")
+        for level in self.levels["stacks"]:
+            most = max(max(entry.numbers) for entry in level.entries)
+            if most > MOST_MODULES:
+                raise InputError(f"factors: stacks: {shown(str(level))}: at most {MOST_MODULES} modules in all")
 
     @property
     def combinations(self) -> int:
@@ -93,7 +104,7 @@ class Space:
             raise InputError(f"design: {number}: the space has designs 0 to {len(self) - 1:,}")
         part, index = self.place(number)
         designs = part.at(np.array([index]))
-        for reason, refused in part.refused(designs):
+        for reason, refused in part.refused(designs, np.array([index // part.scale.size])):
             if refused.any():
                 raise InputError(f"design: {number}: {reason}")
         return designs.spec(0)
@@ -121,7 +132,7 @@ class Space:
 def refused_at_all(part: Part, piece: Piece) -> tuple[Mask | None, Counter[str]]:
     """Which designs of a piece are none, in its shape (None: all are some), and how many for which reason."""
     refused, reasons = None, Counter[str]()
-    for reason, mask in part.refused(piece.designs):
+    for reason, mask in part.refused(piece.designs, piece.rows):
         whole = np.broadcast_to(mask, piece.shape)
         fresh = whole if refused is None else whole & ~refused
         count = int(np.count_nonzero(fresh))
@@ -129,6 +140,23 @@ def refused_at_all(part: Part, piece: Piece) -> tuple[Mask | None, Counter[str]]
             reasons[reason] += count
             refused = whole if refused is None else refused | whole
     return refused, reasons
+
+
+def _single(name: str, value: Any) -> tuple[Any, ...]:
+    """The one level of a word that all designs share."""
+    levels = parse_factors({name: [value]})[name]
+    if _count(levels) > 1:
+        raise InputError(f"network: {name}: {shown(value)}: is shared by all designs; what varies stands in factors")
+    return levels
+
+
+def _telling(levels: Sequence[Any]) -> list[Any]:
+    """Of single levels those that are checked for all: the least and the largest number, an odd one, what is none."""
+    single = [level for level in levels if level is not None and not isinstance(level, Product)]
+    numbers = [level for level in single if type(level) is int]
+    odd = next((number for number in numbers if number % 2), None)
+    others = [level for level in single if type(level) is not int]
+    return [*others, *({min(numbers), max(numbers)} if numbers else ()), *([] if odd is None else [odd])]
 
 
 def _count(levels: Sequence[Any]) -> int:
@@ -159,37 +187,48 @@ class _Builder:
 
     def _check_numbers(self) -> None:
         for name in (*_OF_SCALE, "depth"):
-            for level in self.levels[name]:
-                if level is not None and not isinstance(level, Product):
-                    try:
-                        SUNetSpec.make(**{"widths": (4,), "stacks": (1,), name: level})
-                    except InputError as error:
-                        where = "factors" if name in self.space.factors else "network"
-                        raise InputError(f"{where}: {error}") from None
-                    self.barren.pop((name, str(level)), None)
+            for level in _telling(self.levels[name]):
+                try:
+                    SUNetSpec.make(**{"widths": (4,), "stacks": (1,), name: level})
+                except InputError as error:
+                    where = "factors" if name in self.space.factors else "network"
+                    raise InputError(f"{where}: {error}") from None
+            if name != "depth":
+                self.barren = {at: reason for at, reason in self.barren.items() if at[0] != name}
 
     def _choices(self) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
         """Every combination of what makes a frame: its words, and what their levels are called."""
         axes = [[(level, str(level)) for level in self.levels[name]] for name in _OF_FRAME]
         axes[_OF_FRAME.index("dilations")] = [
-            (row, str(level))
-            for level in self.levels["dilations"]
-            for row in ([None] if level is None else itertools.product(*(entry.numbers for entry in level.entries)))
+            (row, str(level)) for level in self.levels["dilations"] for row in self._dilations(level)
         ]
         for combination in itertools.product(*axes):
             words = {name: value for name, (value, _) in zip(_OF_FRAME, combination, strict=True) if value is not None}
             yield words, {name: called for name, (_, called) in zip(_OF_FRAME, combination, strict=True)}
 
+    def _dilations(self, level: Product | None) -> list[tuple[int, ...] | None]:
+        """The rows of a level that never fall; the others are counted."""
+        if level is None:
+            return [None]
+        if level.size > MOST_FRAMES:
+            raise InputError(f"factors: dilations: {shown(str(level))}: at most {MOST_FRAMES:,} combinations")
+        rows = list(itertools.product(*(entry.numbers for entry in level.entries)))
+        rising = [row for row in rows if list(row) == sorted(row)]
+        count = (len(rows) - len(rising)) * self.space.combinations // _count(self.levels["dilations"])
+        self._refuse("dilations: must never fall from block to block", count, {"dilations": str(level)})
+        return [*rising]
+
     def _of_frame(self, words: Mapping[str, Any], named: Mapping[str, str], blocks: int) -> Iterator[Part]:
         levels = self.levels
         stacks = [level for level in levels["stacks"] if len(level.entries) == blocks]
-        scale = self._scale(words["task"])
-        count = _count(stacks) * _count(levels["depth"]) * _count(levels["widths"]) * scale.size
+        numbers = prod(_count(levels[name]) for name in _OF_SCALE)
+        count = _count(stacks) * _count(levels["depth"]) * _count(levels["widths"]) * numbers
         try:
             frame = self._frame(words, blocks)
         except InputError as error:
             self._refuse(str(error), count, named)
             return
+        scale = self._scale(frame.task)
         alike = frame if max(frame.dilations) > 1 else frame._replace(downsampling="multigrid")
         if alike in self.seen:
             self._refuse(TWIN, count)
@@ -221,7 +260,8 @@ class _Builder:
 
     def _scale(self, task: Task) -> Scale:
         classes = [DEFAULT_CLASSES[task] if level is None else level for level in self.levels["num_classes"]]
-        return Scale.of(*(self.levels[name] for name in _OF_SCALE[:-1]), classes)
+        choices = (*(self.levels[name] for name in _OF_SCALE[:-1]), classes)
+        return Scale(Numbers(*(np.array(choice, np.int64) for choice in choices)))
 
     def _depths(self, blocks: int, stem: str, each: int) -> list[Tuples]:
         """Depths by one number are trimmed; by hand they are as said; in ranges they end where maps get too small."""
@@ -232,6 +272,8 @@ class _Builder:
             named = {"depth": str(level)}
             if not self._fits("depth", level, blocks, each):
                 continue
+            if isinstance(level, Product) and max(max(entry.numbers) for entry in level.entries) > _DEEPEST:
+                raise InputError(f"factors: depth: {shown(str(level))}: at most {_DEEPEST} levels")
             if isinstance(level, Product) and level.size > 1:
                 kept = [
                     [number for number in entry.numbers if number <= most or len(entry.numbers) == 1]

@@ -185,11 +185,13 @@ def check(space: Space, names: Sequence[str]) -> None:
     there = known(max(len(part.frame.dilations) for part in space.parts))
     for name in names:
         if name not in there:
-            listed = ", ".join([n for n in there if not n.startswith("block")])
+            listed = ", ".join([n for n in there if not n.startswith("block") or n == "blocks"])
             raise InputError(f"{name!r}: no such quantity; known are {listed}, and block1_fov and the like")
 
 
 def _better(wanted: Wanted) -> tuple[Better, Better]:
+    if column(wanted.by).quantity.unit == "words":
+        raise InputError(f"--by: {wanted.by}: is a word, not a number")
     for name, better in zip(wanted.front, wanted.sides, strict=True):
         if not better:
             raise InputError(f"--front: {name}: neither less nor more of it is better: say {name}:less or {name}:more")
