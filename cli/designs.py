@@ -24,7 +24,7 @@ def build_words(spec: SUNetSpec) -> str:
 
 def told(name: str, value: Any) -> str:
     """A quantity's value with its unit: 6.91 M, 152 MiB, 3,003 px, true."""
-    from sunetlab.space.quantities import column
+    from sunetlab.space.arrays.quantities import column
 
     unit = column(name).quantity.unit
     if unit == "bytes":

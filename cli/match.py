@@ -59,8 +59,8 @@ def match(
     out for a reason that is none.
     """
     from sunetlab.analysis.memory import Setting
+    from sunetlab.space.arrays.view import Training
     from sunetlab.space.match import Question, alternatives, match
-    from sunetlab.space.view import Training
 
     from .progress import Screen
 

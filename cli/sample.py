@@ -40,8 +40,8 @@ def sample(
     """Draw designs uniformly, without replacement, from those that keep the bounds."""
     import numpy as np
 
+    from sunetlab.space.arrays.quantities import column
     from sunetlab.space.pick import arm_words, design, drawn, where_of
-    from sunetlab.space.quantities import column
     from sunetlab.space.screen import figures
     from sunetlab.space.survey import check
 

@@ -21,8 +21,8 @@ from .sample import sample
 from .space_words import takes_space, until_stopped
 
 if TYPE_CHECKING:
+    from sunetlab.space.arrays.quantities import Better
     from sunetlab.space.definition import SpaceFile
-    from sunetlab.space.quantities import Better
     from sunetlab.space.space import Space
     from sunetlab.space.survey import Survey, Told, Wanted
 
@@ -205,7 +205,7 @@ def _funnel(found: "Survey", called: dict[str, str]) -> list[list[object]]:
 
 
 def _histogram(spread: Any, found: "Survey") -> Histogram:
-    from sunetlab.space.quantities import column
+    from sunetlab.space.arrays.quantities import column
 
     bins = spread.bins()
     marks = [(known.name, float(known.values[spread.name])) for known in found.known]

@@ -31,7 +31,7 @@ def write_plot(path: Path, space: "Space", found: "Survey", wanted: "Wanted", co
 
 
 def _cloud(found: "Survey", wanted: "Wanted") -> Cloud:
-    from sunetlab.space.quantities import column
+    from sunetlab.space.arrays.quantities import column
 
     if found.density is None:
         raise ValueError("the survey was not asked where survivors lie")
@@ -83,7 +83,7 @@ def _page(title: str, command: str, cloud: Cloud, found: "Survey", wanted: "Want
 
 
 def _known(found: "Survey", names: Sequence[str]) -> Table:
-    from sunetlab.space.quantities import column
+    from sunetlab.space.arrays.quantities import column
 
     first = len(found.front) + len(found.best)
     figures = [Column(name, column(name).quantity.scale) for name in names]
@@ -106,7 +106,7 @@ def _known(found: "Survey", names: Sequence[str]) -> Table:
 
 
 def _table(heading: str, designs: "Sequence[Told]", names: Sequence[str], first: int) -> Table:
-    from sunetlab.space.quantities import column
+    from sunetlab.space.arrays.quantities import column
 
     columns = [Column(name, column(name).quantity.scale) for name in names] + [Column("command", "words")]
     rows = [

@@ -7,12 +7,12 @@ import pytest
 
 from sunetlab import InputError, SUNetSpec, analyze
 from sunetlab.analysis.memory import Setting
-from sunetlab.space.designs import Designs, Frame
-from sunetlab.space.fields import Sights
-from sunetlab.space.quantities import BLOCK_COLUMNS, COLUMNS, column, known, look, values
+from sunetlab.space.arrays.designs import Designs, Frame
+from sunetlab.space.arrays.fields import Sights
+from sunetlab.space.arrays.quantities import BLOCK_COLUMNS, COLUMNS, column, known, look, values
+from sunetlab.space.arrays.view import Lens, Subject, Training, View
 from sunetlab.space.screen import figures
 from sunetlab.space.space import Space, refused_at_all
-from sunetlab.space.view import Lens, Subject, Training, View
 from tests.spaces import random_factors
 from tests.specs import random_size, random_spec
 

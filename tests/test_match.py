@@ -7,9 +7,9 @@ import pytest
 
 from sunetlab import InputError, SUNetSpec, analyze
 from sunetlab.analysis.memory import Setting
+from sunetlab.space.arrays.view import Training
 from sunetlab.space.match import Question, alternatives, match
 from sunetlab.space.pick import arm_words, listed
-from sunetlab.space.view import Training
 
 NETWORK = SUNetSpec.make(
     depth=2, n=12, stacks=(2, 3, 1), widths="rule", stem_width=16, task="segmentation", num_classes=5

@@ -11,13 +11,13 @@ from scipy import stats
 
 from sunetlab import InputError, SUNetSpec, analyze, preset
 from sunetlab.analysis.memory import Setting
+from sunetlab.space.arrays.view import PLAIN, Training
 from sunetlab.space.pick import arm_words, design, drawn, everything, listed, where_of
 from sunetlab.space.screen import Screen, figures
 from sunetlab.space.space import Space
 from sunetlab.space.survey import Wanted, bounds_of, survey
 from sunetlab.space.table import table
 from sunetlab.space.tallies import Best, Density, Front, Spread
-from sunetlab.space.view import PLAIN, Training
 
 FACTORS = {
     "n": "4..12:4",

@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sunetlab.analysis.memory import Setting
 from sunetlab.analysis.plan import Size
 from sunetlab.files import read_table, validate
+from sunetlab.space.arrays.view import Training
 from sunetlab.space.space import Space
-from sunetlab.space.view import Training
 
 Side = Annotated[int, Field(strict=True, ge=1, le=99_999)]
 

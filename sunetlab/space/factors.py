@@ -90,6 +90,11 @@ def multiplier(number: int, under: int) -> str:
 Level = Product | Scaled | int | str | bool
 
 
+def count_levels(levels: Iterable[Any]) -> int:
+    """How many choices some levels have together."""
+    return sum(level.size if isinstance(level, Product | Scaled) else 1 for level in levels)
+
+
 def level_name(level: Any) -> Any:
     """A level as one plain value: a list of numbers as "2,4,4,1"."""
     return shown(level) if isinstance(level, list | tuple) else level

@@ -12,11 +12,11 @@ from typing import Self
 import numpy as np
 
 from sunetlab.errors import InputError
-from sunetlab.space.designs import Frame, Ints
+from sunetlab.space.arrays.designs import Frame, Ints
+from sunetlab.space.arrays.view import PLAIN, Training
 from sunetlab.space.pick import MOST, nothing_left
 from sunetlab.space.screen import Screen, Survivors
 from sunetlab.space.space import Space
-from sunetlab.space.view import PLAIN, Training
 from sunetlab.space.where import Where
 
 

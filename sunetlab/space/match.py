@@ -14,13 +14,13 @@ from sunetlab.analysis.plan import Size
 from sunetlab.analysis.report import analyze
 from sunetlab.errors import InputError
 from sunetlab.files import shown
-from sunetlab.space.designs import Ints
+from sunetlab.space.arrays.designs import Ints
+from sunetlab.space.arrays.quantities import values
+from sunetlab.space.arrays.view import PLAIN, Subject, Training
 from sunetlab.space.factors import Product, Scaled, parse_factors
 from sunetlab.space.pick import Design, design, nothing_left, where_of
-from sunetlab.space.quantities import values
 from sunetlab.space.screen import Screen, Survivors, Watch, figures
 from sunetlab.space.space import Space
-from sunetlab.space.view import PLAIN, Subject, Training
 from sunetlab.spec import SUNetSpec
 
 SOLVABLE = ("stacks", "n", "widths")

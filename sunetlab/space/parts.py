@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sunetlab import rules
 from sunetlab.files import shown
-from sunetlab.space.designs import Designs, Frame, Ints
+from sunetlab.space.arrays.designs import Designs, Frame, Ints
 from sunetlab.space.factors import multiplier
 from sunetlab.spec import MOST_MODULES
 

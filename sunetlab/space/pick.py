@@ -7,13 +7,13 @@ import numpy as np
 
 from sunetlab.analysis.plan import Size
 from sunetlab.errors import InputError
-from sunetlab.space.designs import Ints
+from sunetlab.space.arrays.designs import Ints
+from sunetlab.space.arrays.quantities import known
+from sunetlab.space.arrays.view import PLAIN, Training
 from sunetlab.space.factors import level_name
-from sunetlab.space.quantities import known
 from sunetlab.space.screen import Funnel, Screen, Watch
 from sunetlab.space.space import Space
 from sunetlab.space.tallies import Sample, Spread
-from sunetlab.space.view import PLAIN, Training
 from sunetlab.space.where import Where, parse_where
 from sunetlab.spec import SUNetSpec
 

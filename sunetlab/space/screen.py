@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from sunetlab.errors import InputError
-from sunetlab.space.designs import Designs, Ints
+from sunetlab.space.arrays.designs import Designs, Ints
+from sunetlab.space.arrays.quantities import column, look
+from sunetlab.space.arrays.view import PLAIN, Lens, Training, View
 from sunetlab.space.parts import Mask, Part, Piece
-from sunetlab.space.quantities import column, look
 from sunetlab.space.space import PIECE, Space, refused_at_all
-from sunetlab.space.view import PLAIN, Lens, Training, View
 from sunetlab.space.where import Where
 
 Watch = Callable[[int, int], None]  # how many designs are done, of how many

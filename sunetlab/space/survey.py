@@ -5,12 +5,12 @@ from typing import Any, NamedTuple, Protocol
 
 from sunetlab.analysis.report import analyze
 from sunetlab.errors import InputError
+from sunetlab.space.arrays.quantities import Better, column, known, values
+from sunetlab.space.arrays.view import PLAIN, Subject, Training
 from sunetlab.space.pick import Design, design
-from sunetlab.space.quantities import Better, column, known, values
 from sunetlab.space.screen import Funnel, Screen, Survivors, Watch, figures
 from sunetlab.space.space import Space
 from sunetlab.space.tallies import Beaten, Best, Chosen, Density, Front, Spread
-from sunetlab.space.view import PLAIN, Subject, Training
 from sunetlab.space.where import Comparison, Where
 from sunetlab.spec import SUNetSpec
 

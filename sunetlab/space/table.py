@@ -13,7 +13,7 @@ import numpy as np
 
 from sunetlab.errors import InputError
 from sunetlab.files import shown, whole_file
-from sunetlab.space.quantities import column
+from sunetlab.space.arrays.quantities import column
 from sunetlab.space.screen import Survivors
 from sunetlab.space.space import Space
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sunetlab.space.designs import Ints
-from sunetlab.space.quantities import Better, column
+from sunetlab.space.arrays.designs import Ints
+from sunetlab.space.arrays.quantities import Better, column
 from sunetlab.space.screen import Survivors
 
 _OCTAVES = 63  # int64 has no more

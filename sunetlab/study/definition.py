@@ -22,11 +22,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sunetlab.analysis.memory import Setting
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, validate, write_table
+from sunetlab.space.arrays.view import Training
 from sunetlab.space.land import Feasible
 from sunetlab.space.pick import Design, design, drawn, everything, listed, where_of
 from sunetlab.space.screen import Funnel, Screen
 from sunetlab.space.space import Space
-from sunetlab.space.view import Training
 from sunetlab.spec import Task
 from sunetlab.train.data import DataConfig, DataSource
 from sunetlab.train.data.scene_style import STYLES

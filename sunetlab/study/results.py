@@ -10,8 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sunetlab.analysis.report import analyze
 from sunetlab.errors import InputError, SunetlabError
-from sunetlab.space.quantities import known, values
-from sunetlab.space.view import Subject
+from sunetlab.space.arrays.quantities import known, values
+from sunetlab.space.arrays.view import Subject
 from sunetlab.space.where import parse_where
 from sunetlab.study.definition import Study, training_of
 from sunetlab.study.recorded import FEASIBLE, design_of, folder_of, is_open, levels_of, reason_of

@@ -7,10 +7,11 @@ from typing import NamedTuple
 from sunetlab.analysis.memory import Setting
 from sunetlab.analysis.plan import Size
 from sunetlab.analysis.report import Report
-from sunetlab.space.designs import Designs, Frame, Ints
-from sunetlab.space.fields import Sees, Sights, blocks_alone
-from sunetlab.space.formulas import Grids, Tally, grids
-from sunetlab.space.peaks import Peaks
+from sunetlab.space.arrays.designs import Designs, Frame, Ints
+from sunetlab.space.arrays.fields import Sees, Sights, blocks_alone
+from sunetlab.space.arrays.formulas import Grids, Tally, grids
+from sunetlab.space.arrays.peaks import Peaks
+from sunetlab.space.arrays.walked import Conditions
 
 
 class Training(NamedTuple):
@@ -43,7 +44,7 @@ class Lens(NamedTuple):
         """For designs of `frame` whose blocks have these depths and numbers of modules, and images of `size`."""
         depths, stacks = [[sorted(set(map(int, block))) for block in blocks] for blocks in (depths, stacks)]
         deepest = max(depth[-1] for depth in depths)
-        sights, peaks = Sights(frame, depths, stacks), Peaks(frame, size, *training)
+        sights, peaks = Sights(frame, depths, stacks), Peaks(Conditions(frame, size, *training))
         return cls(grids(frame, size, deepest), sights, training, peaks)
 
 

@@ -18,7 +18,7 @@ from sunetlab.analysis.fov.field import fields
 from sunetlab.analysis.fov.hulls import FARTHEST, Grid, Op, Spans, walk
 from sunetlab.analysis.plan import plan
 from sunetlab.errors import InputError
-from sunetlab.space.designs import Frame, Ints
+from sunetlab.space.arrays.designs import Frame, Ints
 from sunetlab.spec import SUNetSpec
 
 

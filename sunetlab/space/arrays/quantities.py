@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from sunetlab.analysis.report import Report
-from sunetlab.space.designs import Ints
-from sunetlab.space.view import Subject, View
+from sunetlab.space.arrays.designs import Ints
+from sunetlab.space.arrays.view import Subject, View
 from sunetlab.space.where import Quantity
 from sunetlab.spec import Connectivity, Downsampling, StemName
 

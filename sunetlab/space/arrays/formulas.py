@@ -24,7 +24,7 @@ from sunetlab import rules
 from sunetlab.analysis.cost import area
 from sunetlab.analysis.memory.sizes import BF16, FP32, Setting
 from sunetlab.analysis.plan import Size
-from sunetlab.space.designs import Designs, Frame, Ints
+from sunetlab.space.arrays.designs import Designs, Frame, Ints
 
 _K3 = 9  # weights of a 3×3 kernel
 _DEGRID = rules.DEGRID_WIDTH
