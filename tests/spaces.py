@@ -2,14 +2,24 @@
 
 import itertools
 import random
+from math import prod
 from typing import Any
 
 from sunetlab import InputError, SUNetSpec, rules
-from sunetlab.space.factors import Product, Scaled, parse_factors
+from sunetlab.space.factors import Product, Scaled, count_levels, parse_factors
+
+MOST = 1500  # combinations of a random space
 
 
 def random_factors(rng: random.Random) -> tuple[dict[str, Any], dict[str, Any], tuple[int, int]]:
     """(network, factors, input size) of a space."""
+    while True:
+        network, factors, size = _drawn(rng)
+        if prod(map(count_levels, parse_factors(factors).values())) <= MOST:
+            return network, factors, size
+
+
+def _drawn(rng: random.Random) -> tuple[dict[str, Any], dict[str, Any], tuple[int, int]]:
     blocks = rng.choice((1, 2, 2, 3, 3, 4))
     stem = rng.choice(tuple(rules.STEMS))
     said: dict[str, Any] = {

@@ -203,7 +203,7 @@ def wrong_folders(root: Path) -> None:
         (f"train {TINY} --task segmentation --data folder:size", ("1.png", "30", "32")),
         (f"train {TINY} --task segmentation --data folder:range", ("masks/", "7", "2 classes")),
         (f"train {TINY} --data folder:fine", ("masks", "segmentation")),
-        (f"train {TINY} --classes 3 --data scenes", ("--classes", "3", "10 classes")),
+        (f"train {TINY} --classes 3 {SCENES}", ("--classes", "3", "10 classes")),
         (f"train {TINY} {SCENES} --recipe quik", ("quik", "quick")),
         (f"train {TINY} {SCENES} --epochs 0", ("--epochs", "greater than or equal to 1")),
         (f"train {TINY} {SCENES} --device tpu", ("tpu",)),

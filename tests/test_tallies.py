@@ -180,10 +180,10 @@ def test_samples_are_uniform(survivors: pd.DataFrame) -> None:
 def test_pairs_are_drawn_as_often_as_any_other(survivors: pd.DataFrame) -> None:
     """No design brings a neighbour with it: pairs of consecutive numbers are as common as they should be."""
     where, total, together = where_of(SPACE, BOUNDS), len(survivors), 0
-    for seed in range(600):
+    for seed in range(300):
         places = survivors["design"].searchsorted(drawn(SPACE, where, 10, seed).numbers)
         together += int((np.diff(places) == 1).sum())
-    pairs = 600 * 10 * 9 / total  # (total − 1) neighbours, each drawn with probability 10·9 / (total·(total − 1))
+    pairs = 300 * 10 * 9 / total  # (total − 1) neighbours, each drawn with probability 10·9 / (total·(total − 1))
     assert abs(together - pairs) < 4 * pairs**0.5
 
 

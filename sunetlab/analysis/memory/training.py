@@ -5,7 +5,8 @@ An operation's results are there before its own gradient and what it had kept go
 added: into the first one's memory, or into new memory where that one is a part of a concatenation's gradient.
 Gradients are None when a step begins, and those of parameters grow as the walk goes.
 
-Nothing here asks how large a size is: `space/arrays/walked.py` sends whole arrays of sizes through the same walk, part by part.
+Nothing here asks how large a size is: `space/arrays/walked.py` sends whole arrays of sizes through the same walk, part
+by part.
 """
 
 from collections.abc import Callable
