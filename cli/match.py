@@ -149,7 +149,9 @@ def _print(spec: SUNetSpec, family: "Family", asked: "Question") -> None:
         say_lines("Widths of all but the network itself follow one rule.")
     for reason in family.missing:
         say_lines(f"Nothing for {reason}.")
-    if any(arms and not arms[0].within for arms in family.arms):
+    for where in family.cut:
+        say_lines(f"For {where} was looked at, and there may be nearer ones beyond: give --solve a range.")
+    if any(arms and not arms[0].within for arms in family.arms) and not family.cut:
         where = f"in {asked.solve}={asked.among}" if asked.among else f"for any {asked.solve}"
         say_lines(f"Where the nearest is beyond the tolerance there is nothing nearer {where}.")
     say()
@@ -191,6 +193,7 @@ def _record(spec: SUNetSpec, family: "Family") -> dict[str, Any]:
         "looked_at": family.looked_at,
         "arms": [[arm(found) for found in arms] for arms in family.arms],
         "missing": list(family.missing),
+        "cut": list(family.cut),
     }
 
 

@@ -94,6 +94,14 @@ def test_a_filter_may_ask_for_more_than_costs_the_same() -> None:
     assert not any(arms[0].within for arms in family.arms)
 
 
+def test_a_range_that_stops_growing_says_so() -> None:
+    family = match(asked("stacks", where="block1_modules>=60"))
+    assert [arms[0].design.spec.stacks for arms in family.arms] == [(60, 1, 1)] * 3
+    assert family.cut == ()
+    with pytest.raises(InputError, match=r"keeps none of .*, among stacks=1\.\..*give --solve a range"):
+        match(asked("stacks", where="block1_modules>=3500"))
+
+
 def test_a_network_matches_itself() -> None:
     for solve in ("n", "stacks", "widths"):
         family = match(asked(solve, levels=alternatives({"depth": "2"}), hold={"params": 0.01, "macs": 0.01}))

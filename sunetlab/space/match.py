@@ -5,7 +5,7 @@ formulas of a space. Where no range is given it grows until whatever lies beyond
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import isfinite
+from math import isfinite, prod
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -26,8 +26,9 @@ from sunetlab.spec import SUNetSpec
 SOLVABLE = ("stacks", "n", "widths")
 COSTS = ("params", "macs", "activations", "memory")
 SHOWN = ("params", "macs", "activations", "memory", "fov", "layers")  # what is told of every arm
-_MOST = 2**31  # designs of one level
-_FURTHEST = {"n": 2**14, "stacks": 512, "widths": 64}  # where a search without a range ends
+_MOST = 2**31  # designs of a range that is given
+_GROWN, _IN_VAIN = 2**28, 2**24  # of one that grows: at most so many, and so many where none keeps the filter
+_FURTHEST = {"n": 2**17, "stacks": 4000, "widths": 1000}  # where a range stops growing
 
 
 class Hold(NamedTuple):
@@ -65,6 +66,7 @@ class Family(NamedTuple):
         reference: quantities of the network that is matched to.
         arms: for each level its nearest designs, the nearest first; none where it has no design.
         missing: of each level without one, why.
+        cut: of each level for which not all that could be nearer was looked at, what was.
         looked_at: how many designs were.
     """
 
@@ -72,6 +74,7 @@ class Family(NamedTuple):
     reference: dict[str, int]
     arms: tuple[tuple[Arm, ...], ...]
     missing: tuple[str, ...]
+    cut: tuple[str, ...]
     looked_at: int
 
 
@@ -116,18 +119,22 @@ def match(asked: Question, watch: Watch | None = None) -> Family:
     searches = [_Search(asked, dict(level), holds) for level in asked.levels]
     done, arms = 0, []
     missing: list[str] = []
+    cut: list[str] = []
     for index, search in enumerate(searches):
         others = sum(len(later.space) for later in searches[index + 1 :])
         for looked_at, total in search.run():
             if watch is not None:
                 watch(done + looked_at, done + total + others)
         done += search.looked_at
+        if search.cut:
+            cut.append(f"{_named(search.level)}: {search.cut}")
         if not len(search.nearest.numbers):
             missing.append(f"{_named(search.level)}: {nothing_left(search.funnel).removeprefix('factors: ')}")
         arms.append(tuple(_arm(asked, search, int(number)) for number in search.nearest.numbers))
     if not any(arms):
-        raise InputError(f"vary: {missing[0]}")
-    return Family(holds, reference, tuple(arms), tuple(missing), done)
+        where = f", among {cut[0].partition(': ')[2]}; give --solve a range to look further" if cut else ""
+        raise InputError(f"vary: {missing[0]}{where}")
+    return Family(holds, reference, tuple(arms), tuple(missing), tuple(cut), done)
 
 
 class _Search:
@@ -139,6 +146,7 @@ class _Search:
         self.ends = [] if asked.among is not None else self._first_ends()
         self.space = self._space()
         self.nearest, self.looked_at = Nearest(holds, asked.most), 0
+        self.cut = ""  # the range, where it stopped growing too early
 
     def run(self) -> Iterator[tuple[int, int]]:
         """Look; (designs looked at, of how many) as it goes."""
@@ -157,13 +165,18 @@ class _Search:
 
     def _grow(self) -> bool:
         """Make the range larger if it may end too early: what lies beyond is at least as far away as its ends."""
-        enough = len(self.nearest.numbers) == self.asked.most
-        farthest = self.nearest.distances[-1] if enough else np.inf
-        most = _FURTHEST[self.asked.solve]
-        open_ = [j for j, end in enumerate(self.ends) if end < most and self._distance(j, end) < farthest]
-        if not open_ or len(self.space) * 2 ** len(open_) > _MOST:
+        found = len(self.nearest.numbers)
+        farthest = self.nearest.distances[-1] if found == self.asked.most else np.inf
+        open_ = [j for j, end in enumerate(self.ends) if self._distance(j, end) < farthest]
+        room, ends = _GROWN if found else _IN_VAIN, list(self.ends)
+        for j in sorted(open_, key=ends.__getitem__):  # the shortest first
+            larger = min(2 * ends[j], _FURTHEST[self.asked.solve])
+            if prod(ends) // ends[j] * larger <= room:
+                ends[j] = larger
+        if ends == self.ends:
+            self.cut = f"{self.asked.solve}={self._range()}" if open_ else ""
             return False
-        self.ends = [min(2 * end, most) if j in open_ else end for j, end in enumerate(self.ends)]
+        self.ends = ends
         self.space = self._space()
         return True
 
