@@ -99,7 +99,7 @@ def test_every_name_that_a_filter_knows_is_a_quantity() -> None:
 def test_fields_of_stacks_far_longer_than_any_pattern() -> None:
     """Patterns come round again; the table's hundredth module stands where a walk over a hundred ends."""
     frame = Frame("paper", (1, 2), "multigrid", "identity", False, "segmentation")
-    sights = Sights(frame, [[2], [3]], [[1, 100], [40]])
+    sights = Sights(frame, [2, 3], [100, 40])
     seen = sights.network([np.array([2, 2]), np.array([3, 3])], [np.array([1, 100]), np.array([40, 40])])
     for index, first in enumerate((1, 100)):
         spec = SUNetSpec.make(

@@ -7,8 +7,9 @@ made once for each of them and each kind of box, and what stands in tables after
 Widths, maps and connectivity change nothing in what a network sees.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -57,89 +58,75 @@ class Step(NamedTuple):
     last: int
 
 
-class Block(NamedTuple):
-    """What decides how one block of a frame sees."""
-
-    pool: bool
-    dilation: int
-
-
-class _Table(NamedTuple):
-    """One block: (patterns at its entry, depth, modules) → which pattern at its end, and both offsets' moves.
+class _Table:
+    """What one block makes of the patterns that enter it, filled as designs ask for it.
 
     Attributes:
-        end: index among `ends`.
-        first, last: int64, moves of the offsets.
-        ends: figures of the patterns at the end, each (patterns,).
-        onward: index of each end among the patterns at the next box's entry, and that step's moves.
+        entries, ends: patterns that came, at its entry and at its end, each with its number.
+        end: (entries, depth, modules) → number of the pattern at the end, or _UNKNOWN.
+        first, last: the same → moves of the offsets.
+        figures: (usual, least, most; ends) of the patterns at the end where both offsets are 0.
+        onward: (number at the next box's entry, moves of the offsets on the way there; ends).
     """
 
-    end: Ints
-    first: Ints
-    last: Ints
-    ends: Sees
-    onward: tuple[Ints, Ints, Ints]
+    def __init__(self, block: int, depth: int, stacks: int) -> None:
+        self.block = block
+        self.entries: dict[Pattern, int] = {}
+        self.ends: dict[Pattern, int] = {}
+        self.end: Ints = np.full((0, depth + 1, stacks + 1), _UNKNOWN, np.int64)
+        self.first, self.last = (np.zeros_like(self.end) for _ in range(2))
+        self.figures: Ints = np.zeros((3, 0), np.int64)
+        self.onward: Ints = np.zeros((3, 0), np.int64)
+
+    def enter(self, pattern: Pattern) -> int:
+        """The number of a pattern at the entry."""
+        number = self.entries.setdefault(pattern, len(self.entries))
+        if number == len(self.end):
+            row = np.full((1, *self.end.shape[1:]), _UNKNOWN, np.int64)
+            self.end = np.concatenate((self.end, row))
+            self.first, self.last = (np.concatenate((moves, np.zeros_like(row))) for moves in (self.first, self.last))
+        return number
+
+    def leave(self, pattern: Pattern, onward: Callable[[Pattern], tuple[int, int, int]]) -> int:
+        """The number of a pattern at the end; `onward` says where a new one leads."""
+        number = self.ends.setdefault(pattern, len(self.ends))
+        if number == self.figures.shape[1]:
+            self.figures = np.concatenate((self.figures, np.array(_figures([pattern]))), 1)
+            self.onward = np.concatenate((self.onward, np.array([onward(pattern)]).T), 1)
+        return number
+
+
+_UNKNOWN = -1
 
 
 class Sights:
-    """Everything that designs of one frame can see, in tables, for the depths and stacks that they may have.
+    """What designs of one frame see, in tables that are filled as they are asked for.
 
     Args:
         frame: of the designs.
-        depths: for each block, all depths that it may have, ascending.
-        stacks: for each block, all numbers of modules that it may have, ascending.
-
-    Raises:
-        InputError: a field does not fit 64 bits.
+        depths: for each block the largest depth that it may have.
+        stacks: for each block the largest number of modules that it may have.
     """
 
-    def __init__(self, frame: Frame, depths: Sequence[Sequence[int]], stacks: Sequence[Sequence[int]]) -> None:
-        self.frame, self.depths, self.stacks = frame, depths, stacks
-        self.flat = sees_dead(frame.downsampling, frame.dilations)
-        start = _stem(frame.stem, self.flat)
+    def __init__(self, frame: Frame, depths: Sequence[int], stacks: Sequence[int]) -> None:
+        self.frame = frame
+        start = _stem(frame.stem, sees_dead(frame.downsampling, frame.dilations))
         self.start = (start.first, start.last)
-        self.tables: list[_Table] = []
-        entry = [start.pattern]
-        for block, pools in enumerate((*frame.pools[1:], None)):
-            table, ends = self._block(block, entry)
-            onward = [self._onward(pattern, pools) for pattern in ends]
-            entry = list(dict.fromkeys(step.pattern for step in onward))
-            at = np.array([entry.index(step.pattern) for step in onward])
-            moves = (np.array([step.first for step in onward]), np.array([step.last for step in onward]))
-            self.tables.append(table._replace(onward=(at, *moves)))
-        self.heads = _figures(entry)
-
-    def _block(self, block: int, entry: Sequence[Pattern]) -> tuple[_Table, list[Pattern]]:
-        """The table of a block but for what comes after it, and the patterns at its end."""
-        depths, stacks = self.depths[block], self.stacks[block]
-        shape = (len(entry), depths[-1] + 1, stacks[-1] + 1)
-        end, first, last = (np.zeros(shape, np.int64) for _ in range(3))
-        ends: dict[Pattern, int] = {}
-        dilation, downsampling = self.frame.dilations[block], self.frame.downsampling
-        for index, pattern in enumerate(entry):
-            for depth in depths:
-                at = Step(pattern, 0, 0)
-                for modules in range(1, stacks[-1] + 1):
-                    step = _module(depth, dilation, downsampling, at.pattern)
-                    at = Step(step.pattern, at.first + step.first, at.last + step.last)
-                    if modules in stacks:
-                        where = (index, depth, modules)
-                        end[where] = ends.setdefault(at.pattern, len(ends))
-                        first[where], last[where] = _small(at.first, dilation), _small(at.last, dilation)
-        return _Table(end, first, last, _figures(list(ends)), (end, end, end)), list(ends)
-
-    def _onward(self, pattern: Pattern, pools: bool | None) -> Step:
-        """Through the pool before the next block, if there is one; None is the head."""
-        if pools is None:
-            return _head(self.frame.degrid, pattern)
-        return _pool(pattern) if pools else Step(pattern, 0, 0)
+        self.tables = [_Table(block, *most) for block, most in enumerate(zip(depths, stacks, strict=True))]
+        self.tables[0].enter(start.pattern)
+        self.heads: dict[Pattern, int] = {}
+        self.head_figures: Ints = np.zeros((3, 0), np.int64)
 
     def blocks(self, depth: Sequence[Ints], stacks: Sequence[Ints]) -> list[Sees]:
         """What each block sees of the image at its end; arguments as in `Designs`."""
         return self._walk(depth, stacks)[0]
 
     def network(self, depth: Sequence[Ints], stacks: Sequence[Ints]) -> Sees:
-        """What the networks see at the head's grid."""
+        """What the networks see at the head's grid.
+
+        Raises:
+            InputError: a field does not fit 64 bits.
+        """
         return self._walk(depth, stacks)[1]
 
     def _walk(self, depth: Sequence[Ints], stacks: Sequence[Ints]) -> tuple[list[Sees], Sees]:
@@ -148,11 +135,43 @@ class Sights:
         found = []
         for table, d, s in zip(self.tables, depth, stacks, strict=True):
             end = table.end[entry, d, s]
+            if end.min() == _UNKNOWN:
+                self._fill(table, entry, d, s)
+                end = table.end[entry, d, s]
             spread = spread - table.first[entry, d, s] - table.last[entry, d, s]
-            found.append(Sees(*(figure[end] + spread for figure in table.ends)))
+            found.append(Sees(*(figure[end] + spread for figure in table.figures)))
             onward, first, last = table.onward
             entry, spread = onward[end], spread - first[end] - last[end]
-        return found, Sees(*(figure[entry] + spread for figure in self.heads))
+        return found, Sees(*(figure[entry] + spread for figure in self.head_figures))
+
+    def _fill(self, table: _Table, entry: Ints, depth: Ints, stacks: Ints) -> None:
+        """Walk for every entry, depth and number of modules that came and is not known."""
+        came = np.zeros(table.end.shape, np.bool_)
+        came[entry, depth, stacks] = True
+        wanted = np.argwhere(came & (table.end == _UNKNOWN))  # in order
+        patterns = list(table.entries)
+        dilation, downsampling = self.frame.dilations[table.block], self.frame.downsampling
+        for (number, d), rows in groupby(wanted.tolist(), lambda row: (row[0], row[1])):
+            at, modules = Step(patterns[number], 0, 0), 0
+            for _, _, s in rows:  # ascending, so that each goes on where the one before has come
+                for _ in range(s - modules):
+                    step = _module(d, dilation, downsampling, at.pattern)
+                    at = Step(step.pattern, at.first + step.first, at.last + step.last)
+                modules = s
+                table.end[number, d, s] = table.leave(at.pattern, lambda pattern: self._onward(table.block, pattern))
+                table.first[number, d, s] = _small(at.first, dilation)
+                table.last[number, d, s] = _small(at.last, dilation)
+
+    def _onward(self, block: int, pattern: Pattern) -> tuple[int, int, int]:
+        """Where a pattern at a block's end leads: through the pool before the next block, if any, or the head."""
+        if block + 1 < len(self.tables):
+            step = _pool(pattern) if self.frame.pools[block + 1] else Step(pattern, 0, 0)
+            return self.tables[block + 1].enter(step.pattern), step.first, step.last
+        step = _head(self.frame.degrid, pattern)
+        number = self.heads.setdefault(step.pattern, len(self.heads))
+        if number == self.head_figures.shape[1]:
+            self.head_figures = np.concatenate((self.head_figures, np.array(_figures([step.pattern]))), 1)
+        return number, step.first, step.last
 
 
 def blocks_alone(frame: Frame, depth: Sequence[Ints], stacks: Sequence[Ints]) -> list[Sees]:

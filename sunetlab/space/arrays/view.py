@@ -42,10 +42,9 @@ class Lens(NamedTuple):
         training: Training = PLAIN,
     ) -> "Lens":
         """For designs of `frame` whose blocks have these depths and numbers of modules, and images of `size`."""
-        depths, stacks = [[sorted(set(map(int, block))) for block in blocks] for blocks in (depths, stacks)]
-        deepest = max(depth[-1] for depth in depths)
-        sights, peaks = Sights(frame, depths, stacks), Peaks(Conditions(frame, size, *training))
-        return cls(grids(frame, size, deepest), sights, training, peaks)
+        depth, modules = ([int(max(block)) for block in blocks] for blocks in (depths, stacks))
+        sights, peaks = Sights(frame, depth, modules), Peaks(Conditions(frame, size, *training))
+        return cls(grids(frame, size, max(depth)), sights, training, peaks)
 
 
 class View:
