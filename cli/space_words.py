@@ -45,7 +45,15 @@ Precision = Annotated[
 ]
 Optimizer = Annotated[Literal["sgd", "adamw"] | None, typer.Option(help="For memory.", show_default="sgd")]
 
-_OWN = {"vary": Vary, "where": Bounds, "input": SpaceInput, "batch": Batch, "precision": Precision}
+_OWN: dict[str, Any] = {
+    "space": File,
+    "vary": Vary,
+    "where": Bounds,
+    "input": SpaceInput,
+    "batch": Batch,
+    "precision": Precision,
+    "optimizer": Optimizer,
+}
 
 
 _PATIENCE = 5.0  # seconds
@@ -55,13 +63,12 @@ def takes_space(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command, whose first parameters are `asked` and `space`, the ways to say a space in their place."""
     own = list(inspect.signature(command).parameters.values())[2:]
     keyword = inspect.Parameter.KEYWORD_ONLY
-    told: dict[str, Any] = {"space": File, **_OWN, "optimizer": Optimizer}
-    first = [inspect.Parameter(name, keyword, default=None, annotation=kind) for name, kind in told.items()]
+    first = [inspect.Parameter(name, keyword, default=None, annotation=kind) for name, kind in _OWN.items()]
     flags = [inspect.Parameter(word, keyword, default=None, annotation=kind) for word, kind in WORDS.items()]
 
     def wrapped(**given: Any) -> Any:
         words = words_of({word: given.pop(word) for word in WORDS})
-        said = {name: given.pop(name) for name in told}
+        said = {name: given.pop(name) for name in _OWN}
         asked = _asked(said, words)
         try:
             space = asked.space()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sunetlab import InputError, SUNetSpec, analyze
+from sunetlab.space.arrays.view import Training
 from sunetlab.space.parts import places
 from sunetlab.space.pick import design, everything, where_of
 from sunetlab.space.space import Space, refused_at_all
@@ -190,5 +191,8 @@ def test_an_empty_choice_says_which_bound_emptied_it() -> None:
 
 def test_numbers_beyond_64_bits_are_refused() -> None:
     space = Space({"stacks": [512], "widths": [2**20]}, {"n": [2**19, 2**20]}, (90_000, 90_000))
-    with pytest.raises(InputError, match=r"2\^62"):
+    with pytest.raises(InputError, match=r"2\^62 macs"):
         everything(space, None)
+    crowded = Space({"stacks": [8, 8]}, {"n": [64, 128]}, (4096, 4096))
+    with pytest.raises(InputError, match=r"2\^58 activations"):
+        everything(crowded, None, Training(batch=2**28))

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet
 import pytest
 
 from sunetlab import SUNetSpec, analyze
@@ -273,6 +274,9 @@ def test_stopped_it_leaves_a_readable_file(number: signal.Signals, suffix: str, 
     found = pd.read_parquet(path) if suffix == "parquet" else pd.read_csv(path)
     told = int(re.findall(r"([\d,]+) designs looked at", out)[0].replace(",", ""))
     assert 0 < len(found) <= told < 1024 * 72_000 * 4
+    if suffix == "parquet":
+        about = pyarrow.parquet.read_metadata(path).metadata
+        assert (about[b"whole"], int(about[b"looked_at"])) == (b"false", told)
 
 
 def test_no_torch_is_loaded() -> None:

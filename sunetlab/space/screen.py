@@ -19,7 +19,8 @@ from sunetlab.space.space import PIECE, Space, refused_at_all
 from sunetlab.space.where import Where
 
 Watch = Callable[[int, int], None]  # how many designs are done, of how many
-_MOST = 2.0**62  # beyond it the sums of whole-array formulas could overflow
+_MOST = {"macs": 62, "activations": 58, "params": 57}  # powers of two beyond which sums could overflow 64 bits: the
+# peak of memory is at most a few times the bytes of activations, and of parameters with their states
 
 
 class Survivors(NamedTuple):
@@ -126,9 +127,11 @@ class Screen:
     def _check_size(self, part: Part) -> None:
         corner, lens = part.corner(), lens_of(self.space, part, self.training)
         view = View(corner.in_floats(), lens)
-        for name in ("macs", "memory"):
-            if float(look(view, name).max()) > _MOST:
-                raise InputError(f"factors: the largest design has more than 2^62 {name}; 64 bits do not hold that")
+        for name, power in _MOST.items():
+            if float(look(view, name).max()) > 2.0**power:
+                raise InputError(
+                    f"factors: the largest design has more than 2^{power} {name}; 64 bits do not hold that"
+                )
 
 
 def figures(

@@ -73,21 +73,14 @@ def _field(figure: str) -> Column:
     )
 
 
-def _block_field(figure: str) -> BlockColumn:
+def _block_field(figure: str, of: Literal["blocks", "alone"]) -> BlockColumn:
+    """What a block sees of the image at its end, or alone of its own grid."""
+    sight = {"blocks": "image", "alone": "own"}[of]
     return BlockColumn(
         Quantity("px"),
         "more",
-        lambda view, j: getattr(view.blocks[j], figure),
-        lambda subject, j: getattr(subject.report.fov.blocks[j].image, figure),
-    )
-
-
-def _block_alone(figure: str) -> BlockColumn:
-    return BlockColumn(
-        Quantity("px"),
-        "more",
-        lambda view, j: getattr(view.alone[j], figure),
-        lambda subject, j: getattr(subject.report.fov.blocks[j].own, figure),
+        lambda view, j: getattr(getattr(view, of)[j], figure),
+        lambda subject, j: getattr(getattr(subject.report.fov.blocks[j], sight), figure),
     )
 
 
@@ -140,12 +133,12 @@ COLUMNS: dict[str, Column] = {
 }
 
 BLOCK_COLUMNS: dict[str, BlockColumn] = {
-    "fov": _block_field("usual"),
-    "fov_least": _block_field("least"),
-    "fov_most": _block_field("most"),
-    "alone": _block_alone("usual"),
-    "alone_least": _block_alone("least"),
-    "alone_most": _block_alone("most"),
+    "fov": _block_field("usual", "blocks"),
+    "fov_least": _block_field("least", "blocks"),
+    "fov_most": _block_field("most", "blocks"),
+    "alone": _block_field("usual", "alone"),
+    "alone_least": _block_field("least", "alone"),
+    "alone_most": _block_field("most", "alone"),
     "map": BlockColumn(
         _PX,
         "more",
