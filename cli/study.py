@@ -10,8 +10,8 @@ import typer
 
 from sunetlab import InputError, SunetlabError
 
+from .inference import Device
 from .output import Json, note, percent, print_json, print_table, say, short
-from .training import Device
 
 if TYPE_CHECKING:
     import pandas as pd

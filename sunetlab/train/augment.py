@@ -72,6 +72,18 @@ class Augment(BaseModel):
         return self.scale != (1.0, 1.0) or self.rotate > 0
 
 
+def normalized(images: Tensor) -> Tensor:
+    """Images as a network takes them.
+
+    Args:
+        images: (B, 3, H, W) uint8.
+
+    Returns:
+        (B, 3, H, W) float32 of mean 0 and deviation 1 over ImageNet.
+    """
+    return _normalize(_unit(images))
+
+
 def prepare(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Normalise a batch for evaluation: nothing is moved and nothing drawn.
 
@@ -82,7 +94,7 @@ def prepare(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         (B, 3, H, W) float32 of mean 0 and deviation 1 over ImageNet, and the targets as int64.
     """
-    return _normalize(_unit(images)), targets.long()
+    return normalized(images), targets.long()
 
 
 def augment(images: Tensor, targets: Tensor, config: Augment, generator: torch.Generator) -> tuple[Tensor, Tensor]:

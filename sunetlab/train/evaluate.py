@@ -1,6 +1,7 @@
 """A network on a split → its figures: the same for validation during training and for a test afterwards."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -10,8 +11,10 @@ from sunetlab.model.sunet import SUNet
 from sunetlab.spec import Task
 from sunetlab.train import metrics
 from sunetlab.train.augment import prepare
+from sunetlab.train.boundary import BoundaryCounts, boundary_counts
 from sunetlab.train.data import VOID, Progress
 from sunetlab.train.data.source import Split
+from sunetlab.train.predict import Predictor, evaluating
 
 OBJECTIVE: dict[Task, str] = {"classification": "accuracy", "segmentation": "miou"}  # what "best" means, in [0, 1]
 NO_CLASS = -100  # torch's own mark of a target that does not count; no image has it
@@ -24,10 +27,77 @@ class Evaluation:
     Attributes:
         figures: by name, each in [0, 1] but for the loss, which is in nats per image or labelled pixel.
         confusion: (classes, classes) counts, rows truth, columns prediction.
+        boundary: pixels → what was counted within so many pixels of a boundary.
     """
 
     figures: dict[str, float]
     confusion: Tensor
+    boundary: Mapping[int, BoundaryCounts] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Near:
+    """Which scores near boundaries are wanted.
+
+    Attributes:
+        distances: in pixels; scores for each.
+        void_is_boundary: whether void marks the outlines of objects, as in VOC (see `train.boundary`).
+    """
+
+    distances: Sequence[int] = ()
+    void_is_boundary: bool = False
+
+
+class Tally:
+    """What all figures are made of, summed over images on the device and read once.
+
+    Args:
+        task: of the network.
+        classes: how many there are.
+        device: where the sums are kept.
+        near: scores near boundaries, for segmentation.
+    """
+
+    def __init__(self, task: Task, classes: int, device: torch.device, near: Near | None = None) -> None:
+        self.task, self.classes, self.near = task, classes, near or Near()
+        self.confusion = torch.zeros(classes, classes, dtype=torch.int64, device=device)
+        self.sums = torch.zeros(3, dtype=torch.float64, device=device)  # loss, what it counts, hits in the top 5
+        self.boundary = {k: BoundaryCounts.zero(classes, device) for k in self.near.distances}
+
+    def add(self, logits: Tensor, targets: Tensor) -> None:
+        """Count a batch.
+
+        Args:
+            logits: (B, classes) or (B, classes, H, W); logarithms of probabilities are such, too.
+            targets: int64, (B,) or (B, H, W).
+        """
+        prediction = logits.argmax(1)
+        self.sums[0] += loss_sum(logits, targets)
+        self.sums[1] += counted(targets)
+        if self.task == "classification" and self.classes > 5:
+            self.sums[2] += metrics.topk_correct(logits, targets, 5)
+        ignore = VOID if targets.ndim == 3 else None
+        self.confusion += metrics.confusion_matrix(prediction, targets, self.classes, ignore=ignore)
+        for k, counts in self.boundary.items():
+            more = boundary_counts(prediction, targets, self.classes, k, self.near.void_is_boundary)
+            self.boundary[k] = counts.plus(more)
+
+    def result(self) -> Evaluation:
+        """The figures of all that was counted."""
+        confusion = self.confusion.cpu()
+        loss, count, top5 = self.sums.tolist()
+        figures = {"loss": loss / max(count, 1)}
+        if self.task == "classification":
+            figures["accuracy"] = float(metrics.accuracy(confusion))
+            if self.classes > 5:
+                figures["top5"] = top5 / max(count, 1)
+        else:
+            figures["miou"] = float(metrics.mean_iou(confusion))
+            figures["pixel_accuracy"] = float(metrics.pixel_accuracy(confusion))
+            figures["class_accuracy"] = float(metrics.mean_class_accuracy(confusion))
+            figures["fw_iou"] = float(metrics.frequency_weighted_iou(confusion))
+        boundary = {k: BoundaryCounts(*(each.cpu() for each in counts)) for k, counts in self.boundary.items()}
+        return Evaluation(figures, confusion, boundary)
 
 
 def loss_sum(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -58,48 +128,59 @@ def evaluate(
     bf16: bool = False,
     channels_last: bool = False,
     progress: Progress | None = None,
+    near: Near | None = None,
 ) -> Evaluation:
     """Figures of `model`, in evaluation mode, on every image of `split`, as they are, without augmentation.
 
-    `progress` is called with (done, total) images after every batch.
+    `progress` is called with (done, total) images after every batch. `near` asks for scores near boundaries.
     """
-    was_training = model.training
-    model.eval()
-    classes = model.spec.num_classes
-    confusion = torch.zeros(classes, classes, dtype=torch.int64, device=device)
-    sums = torch.zeros(3, dtype=torch.float64, device=device)  # of the loss, of what it counts, of hits in the top 5
-    done = 0
-    for images, targets in split.batches(torch.arange(len(split)), batch_size):
-        x, y = prepare(images.to(device), targets.to(device))
-        if channels_last:
-            x = x.to(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            logits = model(x)
-        sums[0] += loss_sum(logits, y)
-        sums[1] += counted(y)
-        if split.task == "classification" and classes > 5:
-            sums[2] += metrics.topk_correct(logits, y, 5)
-        confusion += metrics.confusion_matrix(logits.argmax(1), y, classes, ignore=VOID if y.ndim == 3 else None)
-        done += len(images)
-        if progress is not None:
-            progress(done, len(split))
-    model.train(was_training)
-    confusion = confusion.cpu()
-    loss, count, top5 = sums.tolist()
-    figures = {"loss": loss / max(count, 1)}
-    if split.task == "classification":
-        figures["accuracy"] = float(metrics.pixel_accuracy(confusion))
-        if classes > 5:
-            figures["top5"] = top5 / max(count, 1)
-    else:
-        figures["miou"] = float(metrics.mean_iou(confusion))
-        figures["pixel_accuracy"] = float(metrics.pixel_accuracy(confusion))
-    return Evaluation(figures, confusion)
+    tally, done = Tally(split.task, model.spec.num_classes, device, near), 0
+    with evaluating(model):
+        for images, targets in split.batches(torch.arange(len(split)), batch_size):
+            x, y = prepare(images.to(device), targets.to(device))
+            if channels_last:
+                x = x.to(memory_format=torch.channels_last)
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                logits = model(x)
+            tally.add(logits, y)
+            done += len(images)
+            if progress is not None:
+                progress(done, len(split))
+    return tally.result()
+
+
+@torch.inference_mode()
+def evaluate_images(
+    predictor: Predictor,
+    split: Split,
+    batch_size: int,
+    progress: Progress | None = None,
+    near: Near | None = None,
+) -> Evaluation:
+    """The same figures where every image is looked at as `predictor` does: at several scales, mirrored, in tiles.
+
+    The loss is that of the averaged probabilities. Images are read `batch_size` at a time and looked at one by one.
+    """
+    spec, done = predictor.model.spec, 0
+    tally = Tally(split.task, spec.num_classes, predictor.device, near)
+    for batch in split.batches(torch.arange(len(split)), batch_size):
+        for image, target in images_of(batch):
+            probabilities = predictor(image)
+            least = torch.finfo(probabilities.dtype).tiny  # no logarithm of 0
+            tally.add(probabilities.clamp_min(least).log()[None], target.to(predictor.device).long()[None])
+            done += 1
+            if progress is not None:
+                progress(done, len(split))
+    return tally.result()
+
+
+def images_of(batch: tuple[Tensor, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Each image of a batch, (3, H, W) uint8, with its target, () or (H, W)."""
+    images, targets = batch
+    yield from zip(images, targets, strict=True)
 
 
 def per_class(confusion: Tensor, task: Task) -> list[float]:
     """A figure per class: its IoU, or the part of its images that are recognised; nan for a class that is absent."""
-    if task == "segmentation":
-        return [float(value) for value in metrics.iou_per_class(confusion)]
-    counts = confusion.to(torch.float64)
-    return [float(value) for value in counts.diagonal() / counts.sum(1)]
+    scores = metrics.iou_per_class if task == "segmentation" else metrics.accuracy_per_class
+    return [float(value) for value in scores(confusion)]

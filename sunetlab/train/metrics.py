@@ -71,6 +71,31 @@ def pixel_accuracy(matrix: Tensor) -> Tensor:
     return accuracy(matrix)
 
 
+def accuracy_per_class(matrix: Tensor) -> Tensor:
+    """The part of each class that is predicted as such: m[c, c] / sum_p m[c, p].
+
+    Args:
+        matrix: (C, C) counts.
+
+    Returns:
+        (C,) float64 in [0, 1]; nan for a class absent from the truth.
+    """
+    matrix = matrix.double()
+    return matrix.diag() / matrix.sum(1)
+
+
+def mean_class_accuracy(matrix: Tensor) -> Tensor:
+    """The mean of `accuracy_per_class` over the classes that are present in the truth.
+
+    Args:
+        matrix: (C, C) counts.
+
+    Returns:
+        () float64 in [0, 1]; nan for an empty matrix.
+    """
+    return accuracy_per_class(matrix).nanmean()
+
+
 def iou_per_class(matrix: Tensor) -> Tensor:
     """Intersection over union: m[c, c] / (sum_p m[c, p] + sum_t m[t, c] - m[c, c]).
 

@@ -127,9 +127,40 @@ def load_model(folder: Path) -> tuple[SUNet, Run]:
         InputError: not such a folder, or one without usable weights.
     """
     run = Run.load(folder)
-    model = SUNet(run.spec)
+    return _with_weights(run.spec, folder), run
+
+
+def load_network(folder: Path) -> tuple[SUNet, Run | None]:
+    """The network of a folder with at least spec.toml and weights.safetensors, and its run where there is run.toml.
+
+    Raises:
+        InputError: not such a folder, or one without usable weights.
+    """
+    if (folder / RUN).exists():
+        return load_model(folder)
+    if not (folder / SPEC).is_file():
+        raise InputError(f"{folder}: holds no trained network: it has no {SPEC}")
+    return _with_weights(SUNetSpec.load(folder / SPEC), folder), None
+
+
+def class_names(folder: Path, count: int) -> list[str]:
+    """What the classes of a folder's network are called, by the record of its data; without one, their numbers.
+
+    Raises:
+        InputError: a damaged record.
+    """
+    names = read_table(folder / DATA).get("classes") if (folder / DATA).exists() else None
+    if names is None:
+        return [f"class {number}" for number in range(count)]
+    if not isinstance(names, list) or len(names) != count or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{folder / DATA}: is damaged: classes: must be {count} names")
+    return names
+
+
+def _with_weights(spec: SUNetSpec, folder: Path) -> SUNet:
+    model = SUNet(spec)
     load_weights(model, folder / WEIGHTS)
-    return model, run
+    return model
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,0 +1,35 @@
+"""Values of flags as a validated model, and a complaint in terms of the flags where they are no such."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sunetlab import InputError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Model = TypeVar("Model", bound="BaseModel")
+
+
+def given(model: type[Model], fields: Mapping[str, Any], flags: Mapping[str, str]) -> Model:
+    """`model` made from `fields`, or a complaint in terms of the flags that gave them.
+
+    Args:
+        model: the pydantic class.
+        fields: its fields.
+        flags: field → the flag that it came from.
+
+    Raises:
+        InputError: a field is wrong.
+    """
+    from sunetlab.files import validate
+
+    try:
+        return validate(model, fields)
+    except InputError as error:
+        line = str(error)
+        match = re.match(r"(\w+)(?:\.\d+)?(?=: )", line)
+        if match is None or match[1] not in flags:
+            raise
+        raise InputError(flags[match[1]] + line[match.end() :]) from None
