@@ -70,9 +70,7 @@ class Answers:
         if out is None and (segmentation or activations):
             raise InputError("--out: is needed: the folder for the images that are made")
         if out is not None and not (segmentation or activations):
-            raise InputError(
-                f"--out: {shown(str(out))}: a network for {spec.task} makes no images; its classes are printed"
-            )
+            raise InputError(f"--out: {shown(str(out))}: a network for {spec.task} makes no images; leave it out")
         if segmentation and len(names) > _MOST_LABELS:
             raise InputError(f"{run}: {len(names)} classes: a label image holds at most {_MOST_LABELS}")
         try:
@@ -109,7 +107,7 @@ class Answers:
                     raise InputError(f"--out: {shown(str(self.out))}: {path} would be written over an image")
                 taken[path] = file
 
-    def make_folders(self) -> None:
+    def _make_folders(self) -> None:
         """Make the folders that files go to.
 
         Raises:
@@ -123,7 +121,8 @@ class Answers:
                     raise InputError(f"--out: {error}") from None
 
     def write(self, look: Look, predictor: "Predictor") -> dict[str, Any]:
-        """Write an answer's files; what is told of it."""
+        """Write an answer's files, and make their folders where they are not there; what is told of it."""
+        self._make_folders()
         paths = self.paths(look.file)
         row: dict[str, Any] = {"image": str(look.file), **{what: str(path) for what, path in paths.items()}}
         labels = None

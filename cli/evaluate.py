@@ -109,7 +109,7 @@ def evaluate(
         note(f"{len(images):,} images of {split}, {config.source}, {sides(source.size)}")
         _print(found, by_class, task, averaged=inference != ONCE)
     for file in files:
-        _save(file, found, source.classes, f"{split} of {config.source}: SUNet {model.spec.id}", task)
+        _save(file, found, source.classes, f"SUNet {model.spec.id} on {split} of {config.source}", task)
 
 
 def _distances(text: str | None, task: str) -> tuple[int, ...]:
@@ -182,7 +182,7 @@ def _save(file: Path, found: "Evaluation", names: Sequence[str], heading: str, t
     from sunetlab.files import write_text
     from sunetlab.train.pictures.confusion import confusion_csv, draw_confusion
 
-    counts, unit = found.confusion.numpy(), "pixels" if task == "segmentation" else "images"
+    counts, unit = found.confusion.numpy(), "pixel" if task == "segmentation" else "image"
     is_table = file.suffix.lower() == ".csv"
     write_text(file, confusion_csv(counts, names) if is_table else draw_confusion(counts, names, heading, unit))
     note(f"saved {file}")

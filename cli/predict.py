@@ -74,7 +74,6 @@ def predict(
     target = pick_device(device)
     predictor = Predictor(model.to(target).eval(), target, inference)
     size = made.data.size if made else None
-    answers.make_folders()
     rows: list[dict[str, Any]] = []
     with Screen() as screen, screen.counting("predicting", "images") as progress:
         for done, file in enumerate(files, 1):

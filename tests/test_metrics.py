@@ -12,16 +12,18 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionM
 
 from sunetlab.train.metrics import (
     accuracy,
+    accuracy_per_class,
     confusion_matrix,
     frequency_weighted_iou,
     iou_per_class,
+    mean_class_accuracy,
     mean_iou,
     pixel_accuracy,
     topk_correct,
 )
 
 VOID = 255
-SCORES = (accuracy, pixel_accuracy, mean_iou, frequency_weighted_iou)
+SCORES = (accuracy, pixel_accuracy, mean_class_accuracy, mean_iou, frequency_weighted_iou)
 
 
 def labels(seed: int, classes: int, present: int, void: float) -> tuple[Tensor, Tensor]:
@@ -48,6 +50,10 @@ def test_scores_are_those_of_torchmetrics(seed: int, classes: int, present: int,
     micro = MulticlassAccuracy(classes, average="micro", ignore_index=VOID)(prediction, target)
     torch.testing.assert_close(accuracy(matrix), micro.double(), atol=1e-6, rtol=0)
     assert torch.equal(pixel_accuracy(matrix), accuracy(matrix))
+    recalls = MulticlassAccuracy(classes, average="none", ignore_index=VOID)(prediction, target).double()
+    torch.testing.assert_close(accuracy_per_class(matrix).nan_to_num(0), recalls, atol=1e-6, rtol=0)
+    there = [bool((target == label).any()) for label in range(classes)]  # torchmetrics' mean has classes only predicted
+    torch.testing.assert_close(mean_class_accuracy(matrix), recalls[there].mean(), atol=1e-6, rtol=0)
     # torchmetrics 1.9 gives an absent class 0 in the list, and leaves it out of the mean, as is done here.
     torch.testing.assert_close(iou_per_class(matrix).nan_to_num(0), jaccard("none"), atol=1e-6, rtol=0)
     torch.testing.assert_close(mean_iou(matrix), jaccard("macro"), atol=1e-6, rtol=0)
@@ -100,6 +106,9 @@ def test_absent_classes_by_hand() -> None:
     assert iou[:4].tolist() == pytest.approx([6 / 11, 4 / 7, 0, 0])
     assert iou[4].isnan()
     assert accuracy(matrix).item() == pytest.approx(10 / 16)
+    assert accuracy_per_class(matrix)[[0, 1, 3]].tolist() == pytest.approx([6 / 8, 4 / 5, 0])
+    assert accuracy_per_class(matrix)[[2, 4]].isnan().all()
+    assert mean_class_accuracy(matrix).item() == pytest.approx((6 / 8 + 4 / 5) / 3)
     assert mean_iou(matrix).item() == pytest.approx((6 / 11 + 4 / 7) / 4)
     assert frequency_weighted_iou(matrix).item() == pytest.approx((8 * 6 / 11 + 5 * 4 / 7) / 16)
 

@@ -13,6 +13,7 @@ from sunetlab.draw.piece import Piece, flow, headed, line, sheet
 from sunetlab.draw.style import FACES, RULE, SPACE, Ink, themed
 from sunetlab.draw.svg import Rect, path, tag, title, words, words_width
 from sunetlab.draw.svg import at as coordinates
+from sunetlab.draw.words import plural
 
 Counts = NDArray[np.int64]  # (classes, classes)
 
@@ -41,12 +42,12 @@ def draw_confusion(counts: Counts, names: Sequence[str], heading: str, unit: str
         counts: (C, C).
         names: of the classes.
         heading: the figure's title.
-        unit: what was counted: pixels, images.
+        unit: what was counted: pixel, image.
     """
     cell = CELL if len(names) <= NUMBERED else SMALL_CELL
     matrix = _matrix(counts, names, cell, unit)
     room = max(matrix.width, 480.0)
-    lines = [f"{int(counts.sum()):,} {unit}; rows: truth, columns: prediction; numbers in percent"]
+    lines = [f"{plural(int(counts.sum()), unit)}; rows: truth, columns: prediction; numbers in percent"]
     if len(names) > NUMBERED:
         lines = [lines[0].rpartition(";")[0]]
     described = f"Confusion matrix of {len(names)} classes, each row as parts of its sum"
@@ -81,7 +82,7 @@ def _cells(counts: Counts, names: Sequence[str], area: Rect, cell: float, unit: 
         share = count / int(sums[truth])
         step = _step(share)
         x, y = area.left + prediction * cell, area.top + truth * cell
-        told = f"{names[truth]} as {names[prediction]}: {count:,} {unit}, {100 * share:.1f} %"
+        told = f"{names[truth]} as {names[prediction]}: {plural(count, unit)}, {100 * share:.1f} %"
         square = _shaded(Rect(x, y, cell, cell), share)
         number = ""
         if cell == CELL and share >= 0.005:

@@ -9,7 +9,8 @@ from PIL import Image
 
 from sunetlab.errors import InputError
 from sunetlab.files import whole_file
-from sunetlab.train.pictures.palette import CITYSCAPES, voc_palette
+from sunetlab.train.pictures.cityscapes import CITYSCAPES
+from sunetlab.train.pictures.palette import voc_palette
 
 Labels = NDArray[np.uint8]  # (height, width): class numbers, 255 for void
 
@@ -29,8 +30,7 @@ def grey_image(labels: Labels) -> Image.Image:
 def cityscapes_image(labels: Labels) -> Image.Image:
     """Train ids as Cityscapes' label ids, one byte a pixel; void becomes 0, its `unlabeled`."""
     ids = np.zeros(256, np.uint8)
-    for each in CITYSCAPES.values():
-        ids[each.train_id] = each.id
+    ids[: len(CITYSCAPES)] = [label.id for label in CITYSCAPES.values()]
     return Image.fromarray(ids[labels])
 
 

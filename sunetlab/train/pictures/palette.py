@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from torchvision.datasets import Cityscapes
+
+from sunetlab.train.pictures.cityscapes import CITYSCAPES
 
 Colours = NDArray[np.uint8]  # (classes, 3), RGB
 
@@ -12,8 +13,6 @@ VOC_CLASSES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
-CITYSCAPES = {each.name: each for each in Cityscapes.classes if 0 <= each.train_id < 255}
-"""The classes that the benchmark judges, by name, in the order of their train ids."""
 
 _CAMVID = {  # the classes of Badrinarayanan et al. (2017, SegNet), with the names that are in use
     ("sky",): (128, 128, 128),
@@ -46,7 +45,7 @@ def colours_of(names: Sequence[str]) -> Colours:
     lower = [name.lower() for name in names]
     if lower == list(VOC_CLASSES):
         return voc_palette()[: len(names)]
-    known = {name: each.color for name, each in CITYSCAPES.items()}
+    known = {name: each.colour for name, each in CITYSCAPES.items()}
     camvid = {name: colour for names, colour in _CAMVID.items() for name in names}
     for colours, count in ((known, len(CITYSCAPES)), (camvid, len(_CAMVID))):
         if len(lower) == len(set(lower)) == count and all(name in colours for name in lower):
