@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # these import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from sunetlab.train.predict import Predictor
+    from sunetlab.model.activations import Activation
 
     U8 = NDArray[np.uint8]
 
@@ -30,6 +30,7 @@ class Look(NamedTuple):
     image: "U8"  # (3, h, w), as the network took it
     own: tuple[int, int]  # height and width of the file's
     found: "Tensor"  # (classes, height, width) or (classes,)
+    maps: "list[Activation]"  # the strongest of each level, where they are wanted
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,12 @@ class Answers:
                 except InputError as error:
                     raise InputError(f"--out: {error}") from None
 
-    def write(self, look: Look, predictor: "Predictor") -> dict[str, Any]:
+    @property
+    def with_activations(self) -> bool:
+        """Whether the strongest maps are wanted."""
+        return _ACTIVATIONS in self.pictures
+
+    def write(self, look: Look) -> dict[str, Any]:
         """Write an answer's files, and make their folders where they are not there; what is told of it."""
         self._make_folders()
         paths = self.paths(look.file)
@@ -133,7 +139,7 @@ class Answers:
         else:
             labels = look.found.argmax(0).numpy().astype("uint8")
             row["parts"] = self._parts(labels)
-        self._save(look, labels, paths, predictor)
+        self._save(look, labels, paths)
         return row
 
     def _parts(self, labels: "U8") -> dict[str, float]:
@@ -143,9 +149,9 @@ class Answers:
         counts = np.bincount(labels.ravel(), minlength=len(self.names)).tolist()
         return {name: count / labels.size for name, count in zip(self.names, counts, strict=True) if count}
 
-    def _save(self, look: Look, labels: "U8 | None", paths: dict[str, Path], predictor: "Predictor") -> None:
+    def _save(self, look: Look, labels: "U8 | None", paths: dict[str, Path]) -> None:
         from sunetlab.train.data.image_files import read_image
-        from sunetlab.train.pictures.activations import activation_picture, strongest
+        from sunetlab.train.pictures.activations import activation_picture
         from sunetlab.train.pictures.label_files import FORMATS, save_png
         from sunetlab.train.pictures.overlay import overlay
         from sunetlab.train.pictures.palette import colours_of
@@ -157,6 +163,5 @@ class Answers:
             image = read_image(look.file, look.own, crop=False).transpose(1, 2, 0)
             save_png(overlay(image, labels, self.names, colours), paths[_OVERLAYS])
         if _ACTIVATIONS in paths:
-            maps = strongest(predictor, look.image)
-            picture = activation_picture(look.image.transpose(1, 2, 0), maps, labels, colours)
+            picture = activation_picture(look.image.transpose(1, 2, 0), look.maps, labels, colours)
             save_png(picture, paths[_ACTIVATIONS])

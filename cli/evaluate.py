@@ -60,7 +60,7 @@ def evaluate(
     downsampling: Downsampling = None,
     boundary: Boundary = None,
     void_is_boundary: Annotated[
-        bool, typer.Option("--void-is-boundary", help="Void marks the outlines of objects, as in VOC.")
+        bool, typer.Option("--void-is-boundary", help="Void marks the outlines of objects, as in VOC and in scenes.")
     ] = False,
     confusion: Confusion = None,
     device: Device = "auto",
@@ -108,6 +108,10 @@ def evaluate(
     else:
         note(f"{len(images):,} images of {split}, {config.source}, {sides(source.size)}")
         _print(found, by_class, task, averaged=inference != ONCE)
+    empty = [k for k, counts in found.boundary.items() if not counts.trimap.any()]
+    if empty and not near.void_is_boundary:
+        meet = f"no two labels lie within {empty[-1]} px of each other"
+        note(f"{meet}; where void marks the outlines of objects, give --void-is-boundary")
     for file in files:
         _save(file, found, source.classes, f"SUNet {model.spec.id} on {split} of {config.source}", task)
 

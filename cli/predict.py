@@ -78,13 +78,13 @@ def predict(
     with Screen() as screen, screen.counting("predicting", "images") as progress:
         for done, file in enumerate(files, 1):
             try:
-                look = _look(predictor, file, size)
+                look = _look(predictor, file, size, answers.with_activations)
             except InputError as error:
                 if len(files) == 1:
                     raise
                 screen.line(" ".join(str(error).split()))
             else:
-                rows.append(answers.write(look, predictor))
+                rows.append(answers.write(look))
             progress(done, len(files))
     if size is not None and rows:
         back = ", and the probabilities back to its own size" if answers.task == "segmentation" else ""
@@ -132,7 +132,7 @@ def _files(images: Iterable[Path]) -> Iterable[Path]:
         yield from found
 
 
-def _look(predictor: "Predictor", file: Path, size: tuple[int, int] | None) -> Look:
+def _look(predictor: "Predictor", file: Path, size: tuple[int, int] | None, with_maps: bool) -> Look:
     """Read an image, bring it to `size` if there is one, and look at it.
 
     Raises:
@@ -144,10 +144,11 @@ def _look(predictor: "Predictor", file: Path, size: tuple[int, int] | None) -> L
 
     own = image_size(file)
     image = read_image(file, size or own, crop=predictor.model.spec.task == "classification")
+    pixels = torch.from_numpy(image)
     try:
         with memory_told(f"{file}: {sides(own)}"):
-            found = predictor(torch.from_numpy(image), own).cpu()
+            found = predictor(pixels, own).cpu()
+            return Look(file, image, own, found, predictor.strongest(pixels) if with_maps else [])
     except InputError as error:
         line = str(error)
         raise InputError(f"{file}: {line.removeprefix('input: ')}" if line.startswith("input: ") else line) from None
-    return Look(file, image, own, found)

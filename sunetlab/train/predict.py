@@ -22,6 +22,7 @@ from torch import Tensor
 
 from sunetlab.analysis.plan import Size, plan
 from sunetlab.errors import InputError
+from sunetlab.model.activations import Activation, strongest_maps
 from sunetlab.model.sunet import SUNet
 from sunetlab.spec import SUNetSpec
 from sunetlab.train.augment import normalized
@@ -105,6 +106,16 @@ class Predictor:
                 total = found if total is None else total + found
         assert total is not None  # there is a scale at least
         return total / len(scales)
+
+    def strongest(self, image: Tensor) -> list[Activation]:
+        """Of each level the strongest map, for an image (3, H, W), uint8, whole and at its own size.
+
+        Raises:
+            InputError: the image is too small for the network.
+        """
+        refuse_too_small(self.model.spec, (image.shape[-2], image.shape[-1]))
+        with evaluating(self.model):
+            return strongest_maps(self.model, normalized(image[None].to(self.device)))
 
     def _looked_at(self, pixels: Tensor) -> Tensor:
         """(3, H, W) → the mean over tiles and mirror images: (classes, H, W), or (classes,)."""

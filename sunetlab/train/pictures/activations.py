@@ -4,27 +4,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from sunetlab.draw.field import HEAT
-from sunetlab.model.activations import Activation, strongest_maps
-from sunetlab.train.augment import normalized
+from sunetlab.model.activations import Activation
 from sunetlab.train.pictures.canvas import FAINT, GAP, INK, PAPER, fitted, font
 from sunetlab.train.pictures.palette import Colours
-from sunetlab.train.predict import Predictor, evaluating
 
 SIDE = 280  # px of a cell's width
 ACROSS = 4  # cells in a row
 _CAPTION = 44  # px of the two lines below a cell
-
-
-def strongest(predictor: Predictor, image: NDArray[np.uint8]) -> list[Activation]:
-    """The strongest map of each level, for an image (3, H, W) whole and at its own size."""
-    x = normalized(torch.from_numpy(image)[None].to(predictor.device))
-    with evaluating(predictor.model):
-        return strongest_maps(predictor.model, x)
 
 
 class Cell(NamedTuple):
