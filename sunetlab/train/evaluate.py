@@ -69,8 +69,8 @@ def evaluate(
     confusion = torch.zeros(classes, classes, dtype=torch.int64, device=device)
     sums = torch.zeros(3, dtype=torch.float64, device=device)  # of the loss, of what it counts, of hits in the top 5
     done = 0
-    for images, targets in split.batches(torch.arange(len(split)), batch_size):
-        x, y = prepare(images.to(device), targets.to(device))
+    for batch in split.batches(torch.arange(len(split)), batch_size):
+        x, y = prepare(*batch.to(device))
         if channels_last:
             x = x.to(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
@@ -80,7 +80,7 @@ def evaluate(
         if split.task == "classification" and classes > 5:
             sums[2] += metrics.topk_correct(logits, y, 5)
         confusion += metrics.confusion_matrix(logits.argmax(1), y, classes, ignore=VOID if y.ndim == 3 else None)
-        done += len(images)
+        done += len(batch.images)
         if progress is not None:
             progress(done, len(split))
     model.train(was_training)

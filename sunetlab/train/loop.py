@@ -196,10 +196,11 @@ class _Trainer:
         order = torch.randperm(len(split), generator=generator)[: self.steps * self.batch_size]
         losses = torch.zeros(self.steps, device=self.device)
         self.model.train()
-        for step, (images, targets) in enumerate(split.batches(order, self.batch_size)):
+        for step, batch in enumerate(split.batches(order, self.batch_size)):
             for group in self.optimizer.param_groups:
                 group["lr"] = self.recipe.lr_at(epoch * self.steps + step, self.steps)
-            x, y = augment(images.to(self.device), targets.to(self.device), self.recipe.augment, generator)
+            images, targets, sizes = batch.to(self.device)
+            x, y = augment(images, targets, self.recipe.augment, generator, sizes)
             losses[step] = self.optimize(x, y)
             if self.device.type == "cpu" or step % CHECK_EVERY == CHECK_EVERY - 1 or step == self.steps - 1:
                 self.check(losses[: step + 1], epoch)
