@@ -4,11 +4,13 @@ from pathlib import Path
 
 import safetensors.torch
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
 
 from sunetlab.errors import InputError
 from sunetlab.files import whole_file
 from sunetlab.model.sunet import SUNet
+
+WEIGHTS = "weights.safetensors"  # their name in any folder that holds a network
 
 
 def save_weights(model: SUNet, path: Path) -> None:
@@ -18,18 +20,27 @@ def save_weights(model: SUNet, path: Path) -> None:
         file.write(safetensors.torch.save(tensors, metadata={"spec": model.spec.id}))
 
 
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, by name.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        return safetensors.torch.load_file(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a readable safetensors file: {str(error).splitlines()[0]}") from None
+
+
 def load_weights(model: nn.Module, path: Path) -> None:
     """Fill `model` from a safetensors file.
 
     Raises:
         InputError: the file is missing or damaged, or a tensor is missing, left over or of another shape.
     """
-    try:
-        tensors = safetensors.torch.load_file(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file: {str(error).splitlines()[0]}") from None
+    tensors = read_weights(path)
     wanted = model.state_dict()
     for name in sorted(wanted.keys() ^ tensors.keys()):
         raise InputError(f"{path}: tensor {name} is {'missing' if name in wanted else 'not in the network'}")

@@ -8,7 +8,8 @@ from typing import Any
 
 from sunetlab.errors import InputError
 from sunetlab.files import make_folder, write_table
-from sunetlab.train.run import DATA, RESULT, RUN, SPEC, WEIGHTS, Run
+from sunetlab.model.weights import WEIGHTS
+from sunetlab.train.run import DATA, RESULT, RUN, SPEC, Run
 
 CHOICE = "choice.json"
 COPIED = (SPEC, RUN, DATA, WEIGHTS, RESULT)

@@ -1,11 +1,11 @@
 """A run's folder: what was asked for, how far it came, what came out.
 
 spec.toml            the network
-run.toml             recipe, data and seed
+run.toml             recipe, data and seed, and the weights that it started from, if any
 data.json            the data source's own record: which files are in which split
 log.jsonl            one line per finished epoch
 last.pt              the state after the last finished epoch, to go on from
-weights.safetensors  the best epoch by the validation split
+weights.safetensors  the best epoch by the validation split, or the last, as the recipe says
 result.json          written last: a run that has it is finished
 """
 
@@ -18,18 +18,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from sunetlab.errors import InputError
 from sunetlab.files import make_folder, read_table, validate, write_table
 from sunetlab.model.sunet import SUNet
-from sunetlab.model.weights import load_weights
+from sunetlab.model.weights import WEIGHTS, load_weights
 from sunetlab.spec import SUNetSpec
 from sunetlab.train.data import DataConfig
 from sunetlab.train.recipe import Recipe
+from sunetlab.train.transfer import Init
 
-SPEC, RUN, DATA, LOG, LAST, WEIGHTS, RESULT = (
+SPEC, RUN, DATA, LOG, LAST, RESULT = (
     "spec.toml",
     "run.toml",
     "data.json",
     "log.jsonl",
     "last.pt",
-    "weights.safetensors",
     "result.json",
 )
 RESULT_KEYS = ("objective", "value", "best", "seconds", "params", "macs", "size", "machine")  # what others read of it
@@ -44,6 +44,7 @@ class Run(BaseModel):
     recipe: Recipe
     data: DataConfig
     seed: int = Field(default=0, ge=0, lt=2**63)
+    init: Init | None = None
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -140,5 +141,5 @@ def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _difference(there: dict[str, Any], here: dict[str, Any]) -> str:
-    keys = [key for key in there if there[key] != here[key]]
-    return ", ".join(f"{key}: {there[key]} there, {here[key]} here" for key in keys[:3])
+    keys = [key for key in there | here if there.get(key) != here.get(key)]
+    return ", ".join(f"{key}: {there.get(key)} there, {here.get(key)} here" for key in keys[:3])
