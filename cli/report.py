@@ -10,6 +10,7 @@ from sunetlab.analysis.cost import Box, LayerCost, apart, grouped
 from sunetlab.analysis.plan import Layer
 from sunetlab.analysis.tools import TOOLS, figure, reconcile
 
+from .epochs import training
 from .fov import fov
 from .memory import memory
 from .network import Batch, Input, input_size, summary, takes_network, totals
@@ -22,6 +23,7 @@ app.command("fov")(fov)
 app.command("memory")(memory)
 app.command("paper")(paper)
 app.command("recipe")(recipe)
+app.command("training")(training)
 By = Annotated[Box, typer.Option("--by", help="A row for each block, u-net module or layer.")]
 MacsBy = Annotated[
     Box | None, typer.Option("--by", help="A row for each block, u-net module or layer.", show_default="block")
