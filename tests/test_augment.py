@@ -13,18 +13,8 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as reference
 
-from sunetlab.train.augment import (
-    DEVIATION,
-    MEAN,
-    Augment,
-    _affine,
-    _bilinear,
-    _jitter,
-    _nearest,
-    _sources,
-    augment,
-    prepare,
-)
+from sunetlab.train.augment import Augment, _affine, _bilinear, _nearest, _sources, augment, prepare
+from sunetlab.train.colour import DEVIATION, MEAN, jitter
 from sunetlab.train.data import VOID
 
 
@@ -241,14 +231,24 @@ def patches(batch: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor
         Augment(rotate=180, crop=50),
         Augment(scale=(0.5, 2)),
         Augment(scale=(0.5, 2), rotate=10, shift=0.1, crop=(33, 70)),
+        Augment(area=(0.1, 1), aspect=(0.5, 2), crop=(40, 40)),
+        Augment(area=(0.2, 1), rotate=20, crop=(33, 70)),
     ],
 )
-def test_a_mask_still_tells_the_colour(config: Augment) -> None:
+@pytest.mark.parametrize("on_canvas", [False, True])
+def test_a_mask_still_tells_the_colour(config: Augment, on_canvas: bool) -> None:
     images, masks, palette = patches(16, 60, 80)
-    pixels, targets = augment(images, masks, config, seeded(1))
+    shapes = None
+    if on_canvas:  # of several sizes, the rest black and void
+        images, masks = F.pad(images, (0, 20, 0, 10)), F.pad(masks, (0, 20, 0, 10), value=VOID)
+        shapes = torch.stack((torch.randint(40, 61, (16,)), torch.randint(50, 81, (16,))), 1)
+        for image, mask, (height, width) in zip(images, masks, shapes.tolist(), strict=True):
+            image[:, height:], image[:, :, width:], mask[height:], mask[:, width:] = 0, 0, VOID, VOID
+            mask[height - 1], mask[:, width - 1] = VOID, VOID  # the edge fades
+    pixels, targets = augment(images, masks, config, seeded(1), shapes)
     colours = prepare(palette[:, :, None, None], torch.zeros(5))[0][:, :, 0, 0]
     known = targets != VOID
-    assert known.float().mean() > 0.3
+    assert known.float().mean() > (0.1 if on_canvas else 0.3)
     seen = pixels.permute(0, 2, 3, 1)[known]
     torch.testing.assert_close(seen, colours[targets[known]], atol=1e-4, rtol=0)
 
@@ -274,7 +274,7 @@ def test_colour_is_that_of_torchvision() -> None:
     pixels = noise(4, 9, 9)[0].float() / 255
     factors = torch.tensor([[0.5, 1.3, 0.7], [1.4, 0.6, 1.5], [1.0, 1.0, 1.0], [0.0, 2.0, 0.0]])
     for sample, (brightness, contrast, saturation), got in zip(
-        pixels, factors.tolist(), _jitter(pixels, factors, torch.full((4,), 81.0)), strict=True
+        pixels, factors.tolist(), jitter(pixels, factors, torch.full((4,), 81.0)), strict=True
     ):
         expected = reference.adjust_brightness(sample, brightness)
         expected = reference.adjust_contrast(expected, contrast)
