@@ -354,10 +354,10 @@ def test_tensors_that_are_not_those_of_a_network(
         ({"state_dict": 5}, "holds a int, and no state_dict"),
         ({"a": torch.zeros(1), "b": 2.0}, "state_dict: 'b' is a float, and no tensor"),
         ({"a": torch.zeros(1)}, "tensor features.unet1_0.down.0.conv0.weight is missing"),
-        ({"state_dict": fake_state(SMALL), "spec": 3}, "spec: holds a int, and no table"),
-        ({"state_dict": fake_state(SMALL), "spec": {"n": 4}}, "spec: depth: is needed and not given"),
+        ({"state_dict": fake_state(SMALL), "sunetlab_spec": 3}, "sunetlab_spec: holds a int, and no table"),
+        ({"state_dict": fake_state(SMALL), "sunetlab_spec": {"n": 4}}, "sunetlab_spec: depth: is needed and not given"),
         (
-            {"state_dict": fake_state(SMALL), "spec": preset("sunet-64").model_dump(mode="json")},
+            {"state_dict": fake_state(SMALL), "sunetlab_spec": preset("sunet-64").model_dump(mode="json")},
             "is another network than the tensors are of",
         ),
     ],

@@ -23,6 +23,7 @@ from sunetlab.files import shown
 
 _ZIP = b"PK\x03\x04"
 _PICKLES = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # torch.save's magic number, by itself a pickle
+SPEC_RECORD = "sunetlab_spec"  # key beside the state_dict in what `sunetlab export` writes
 _TOLD = ("arch", "epoch", "best_prec1")  # what training scripts keep beside the weights, where it is plain
 
 
@@ -77,7 +78,7 @@ def _read(path: Path, file: BufferedReader) -> Checkpoint:
     return Checkpoint(
         _tensors(beside.get("state_dict", content)),
         {name: value for name, value in told.items() if value is not None},
-        beside.get("spec"),
+        beside.get(SPEC_RECORD),
         source,
     )
 

@@ -10,6 +10,7 @@ import torch
 from sunetlab.errors import InputError
 from sunetlab.files import whole_file
 from sunetlab.model import authors
+from sunetlab.model.checkpoint import SPEC_RECORD
 from sunetlab.model.sunet import SUNet
 
 
@@ -28,7 +29,7 @@ class Format(NamedTuple):
 def write_authors(model: SUNet, path: Path) -> None:
     """Write a checkpoint that the authors' code loads: their names and order, in the pickled form of their time.
 
-    Beside its `state_dict` it has the `spec`, which their code passes over: names and shapes do not say the dilations.
+    Beside its `state_dict` it has our spec, which their code passes over: names and shapes do not say the dilations.
 
     Raises:
         InputError: the network has something that their names cannot say.
@@ -36,7 +37,7 @@ def write_authors(model: SUNet, path: Path) -> None:
     tensors = model.state_dict()
     state = {f"{authors.WRAPPED}{theirs}": tensors[ours].cpu() for theirs, ours in authors.names(model.spec).items()}
     buffer = io.BytesIO()  # torch.save tells of a full disk in words of its own
-    content = {"state_dict": state, "spec": model.spec.model_dump(mode="json")}
+    content = {"state_dict": state, SPEC_RECORD: model.spec.model_dump(mode="json")}
     torch.save(content, buffer, _use_new_zipfile_serialization=False)
     with whole_file(path) as file:
         file.write(buffer.getbuffer())

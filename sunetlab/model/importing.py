@@ -16,7 +16,7 @@ from sunetlab.errors import InputError
 from sunetlab.files import validate, write_table
 from sunetlab.folders import Kind, whole_folder
 from sunetlab.model import authors
-from sunetlab.model.checkpoint import Checkpoint, read_checkpoint
+from sunetlab.model.checkpoint import SPEC_RECORD, Checkpoint, read_checkpoint
 from sunetlab.model.folder import SPEC, WEIGHTS
 from sunetlab.model.weights import write_weights
 from sunetlab.presets import published_name
@@ -163,9 +163,11 @@ def _at_stride(spec: SUNetSpec, record: Any) -> tuple[SUNetSpec, str]:
 
 def _as_recorded(spec: SUNetSpec, record: Any) -> SUNetSpec:
     if not isinstance(record, Mapping):
-        raise InputError(f"spec: holds a {type(record).__name__}, and no table of keys")
-    found = validate(SUNetSpec, record, "spec")
+        raise InputError(f"{SPEC_RECORD}: holds a {type(record).__name__}, and no table of keys")
+    found = validate(SUNetSpec, record, SPEC_RECORD)
     undilated = found.replace(dilations=(1,) * len(found.stacks), downsampling=spec.downsampling)
     if undilated != spec:
-        raise InputError(f"spec: SUNet {found.id} ({found.summary}) is another network than the tensors are of")
+        raise InputError(
+            f"{SPEC_RECORD}: SUNet {found.id} ({found.summary}) is another network than the tensors are of"
+        )
     return found
