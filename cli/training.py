@@ -16,9 +16,12 @@ from .output import Json, note, percent, print_json, print_table, say, sides
 if TYPE_CHECKING:  # these import torch
     from pydantic import BaseModel
 
-    from sunetlab.train.data import DataSource
+    from sunetlab.train.data import DataConfig, DataSource
+    from sunetlab.train.run import Run
 
 Model = TypeVar("Model", bound="BaseModel")
+
+_IMAGES_AT_ONCE = 8  # where no recipe says a batch's size
 
 Data = Annotated[
     str, typer.Option("--data", metavar="SOURCE", help="scenes, shapes, or folder:PATH.", show_default=False)
@@ -105,41 +108,42 @@ def train(
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="The folder of a run, or of an exported configuration.")],
+    run: Annotated[Path, typer.Argument(help="The folder of a run, an exported configuration or imported weights.")],
     data: Annotated[
         str | None, typer.Option("--data", metavar="SOURCE", help="By default the run's own.", show_default=False)
     ] = None,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HxW", help="Bring every image to this size; by default the run's.", show_default=False),
+    ] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """A trained network's figures on a split: the whole, and class by class."""
-    from sunetlab.files import validate
-    from sunetlab.train.data import DataConfig, open_data
+    from sunetlab.model.folder import load_network
+    from sunetlab.train.data import open_data
     from sunetlab.train.evaluate import evaluate as evaluate_on
     from sunetlab.train.evaluate import per_class
     from sunetlab.train.loop import pick_device
-    from sunetlab.train.run import load_model
+    from sunetlab.train.run import RUN, Run
 
     from .progress import Screen
 
-    model, made = load_model(run)
-    config = made.data
-    if data is not None:
-        changed = config.model_dump() | {"source": data, "train": None, "val": None, "test": None}
-        config = validate(DataConfig, changed, "--data")
+    model = load_network(run)
+    spec, made = model.spec, Run.load(run) if (run / RUN).exists() else None
+    config = _data_to_judge_on(run, spec, made, data, input_size(size, "--size"))
     with Screen() as screen, screen.counting(f"reading {config.source}", "images") as progress:
         source = open_data(config, progress)
         images = source.split(split, progress)
-    if len(source.classes) != made.spec.num_classes:
-        raise InputError(
-            f"--data: {config.source} has {len(source.classes)} classes; the network {made.spec.num_classes}"
-        )
+    if len(source.classes) != spec.num_classes:
+        raise InputError(f"--data: {config.source} has {len(source.classes)} classes; the network {spec.num_classes}")
     _refuse_other_classes(run, source, config.source)
     target = pick_device(device)
     with Screen() as screen, screen.counting(f"evaluating on {split}", "images") as progress:
-        found = evaluate_on(model.to(target), images, target, made.recipe.batch_size, progress=progress)
-    by_class = dict(zip(source.classes, per_class(found.confusion, made.spec.task), strict=True))
+        batch_size = _IMAGES_AT_ONCE if made is None else made.recipe.batch_size
+        found = evaluate_on(model.to(target), images, target, batch_size, progress=progress)
+    by_class = dict(zip(source.classes, per_class(found.confusion, spec.task), strict=True))
     if as_json:
         more = {"split": split, "images": len(images), "by_class": by_class, "confusion": found.confusion.tolist()}
         print_json(found.figures | more)
@@ -148,8 +152,28 @@ def evaluate(
     for name, value in found.figures.items():
         say(f"{name:<16}{value:.4f}" if name == "loss" else f"{name:<16}{percent(value, 2) or 'undefined'}")
     say()
-    what = "IoU" if made.spec.task == "segmentation" else "accuracy"
+    what = "IoU" if spec.task == "segmentation" else "accuracy"
     print_table(["class", what], [[name, percent(value, 1) or "absent"] for name, value in by_class.items()])
+
+
+def _data_to_judge_on(
+    folder: Path, spec: SUNetSpec, made: "Run | None", source: str | None, size: tuple[int, int] | None
+) -> "DataConfig":
+    """The run's own data, or others; imported weights have none of their own.
+
+    Raises:
+        InputError: there are none, or no such.
+    """
+    from sunetlab.train.data import DataConfig
+
+    if made is None and source is None:
+        raise InputError(f"--data: {folder} holds weights without the data that they were made from; give some")
+    fields: dict[str, Any] = {"task": spec.task} if made is None else made.data.model_dump()
+    if source is not None:
+        fields |= {"source": source, "train": None, "val": None, "test": None}
+    if size is not None:
+        fields["size"] = size
+    return _given(DataConfig, fields, {"source": "--data", "size": "--size"})
 
 
 def _given(model: type[Model], fields: Mapping[str, Any], flags: Mapping[str, str]) -> Model:

@@ -1,5 +1,6 @@
 """Weights as safetensors: whole files, every tensor checked by name and shape."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -9,19 +10,23 @@ from torch import Tensor, nn
 from sunetlab.errors import InputError
 from sunetlab.files import whole_file
 from sunetlab.model.sunet import SUNet
-
-WEIGHTS = "weights.safetensors"  # their name in any folder that holds a network
+from sunetlab.spec import SUNetSpec
 
 
 def save_weights(model: SUNet, path: Path) -> None:
     """Write every parameter and buffer of `model`, and its spec's id, as safetensors."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_weights(model.state_dict(), model.spec, path)
+
+
+def write_weights(tensors: Mapping[str, Tensor], spec: SUNetSpec, path: Path) -> None:
+    """Write the tensors of a network, by their names in it, and its spec's id, as safetensors."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path) as file:
-        file.write(safetensors.torch.save(tensors, metadata={"spec": model.spec.id}))
+        file.write(safetensors.torch.save(plain, metadata={"spec": spec.id}))
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, by name.
+    """The tensors of a safetensors file, by name, on the CPU.
 
     Raises:
         InputError: the file is missing or damaged.

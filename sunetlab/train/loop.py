@@ -20,8 +20,9 @@ from sunetlab.analysis.cost import area
 from sunetlab.analysis.report import Report, analyze
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.files import whole_file, write_table, write_text
+from sunetlab.model.folder import WEIGHTS
 from sunetlab.model.sunet import SUNet
-from sunetlab.model.weights import WEIGHTS, save_weights
+from sunetlab.model.weights import save_weights
 from sunetlab.train.augment import augment
 from sunetlab.train.data.source import DataSource, Split
 from sunetlab.train.evaluate import OBJECTIVE, counted, evaluate, loss_sum

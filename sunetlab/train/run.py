@@ -17,21 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sunetlab.errors import InputError
 from sunetlab.files import make_folder, read_table, validate, write_table
+from sunetlab.model.folder import SPEC, load_network
 from sunetlab.model.sunet import SUNet
-from sunetlab.model.weights import WEIGHTS, load_weights
 from sunetlab.spec import SUNetSpec
 from sunetlab.train.data import DataConfig
 from sunetlab.train.recipe import Recipe
 from sunetlab.train.transfer import Init
 
-SPEC, RUN, DATA, LOG, LAST, RESULT = (
-    "spec.toml",
-    "run.toml",
-    "data.json",
-    "log.jsonl",
-    "last.pt",
-    "result.json",
-)
+RUN, DATA, LOG, LAST, RESULT = "run.toml", "data.json", "log.jsonl", "last.pt", "result.json"
 RESULT_KEYS = ("objective", "value", "best", "seconds", "params", "macs", "size", "machine")  # what others read of it
 
 
@@ -128,9 +121,7 @@ def load_model(folder: Path) -> tuple[SUNet, Run]:
         InputError: not such a folder, or one without usable weights.
     """
     run = Run.load(folder)
-    model = SUNet(run.spec)
-    load_weights(model, folder / WEIGHTS)
-    return model, run
+    return load_network(folder), run
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

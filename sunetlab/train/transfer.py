@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from sunetlab.errors import InputError
-from sunetlab.model.weights import WEIGHTS, read_weights
+from sunetlab.model.folder import WEIGHTS
+from sunetlab.model.weights import read_weights
 from sunetlab.train.optimizer import HEAD
 
 
