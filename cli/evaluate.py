@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from sunetlab import InputError, SUNetSpec
-from sunetlab.files import shown
 
+from .given import given
 from .inference import (
     Device,
     Downsampling,
@@ -22,6 +22,7 @@ from .inference import (
     memory_told,
     trained,
 )
+from .network import input_size
 from .output import Json, file_named, note, percent, print_json, print_table, say, sides
 
 if TYPE_CHECKING:  # these import torch
@@ -48,11 +49,15 @@ Confusion = Annotated[
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="The folder of a run, or of an exported configuration.")],
+    run: Annotated[Path, typer.Argument(help="The folder of a run, an exported configuration or imported weights.")],
     data: Annotated[
         str | None, typer.Option("--data", metavar="SOURCE", help="By default the run's own.", show_default=False)
     ] = None,
     split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="HxW", help="Bring every image to this size; by default the run's.", show_default=False),
+    ] = None,
     scales: Scales = None,
     flip: Flip = False,
     tile: Tile = None,
@@ -83,7 +88,7 @@ def evaluate(
         raise InputError("--void-is-boundary: goes with --boundary")
     inference = inference_of(scales, flip, tile, task)
     model = changed(model, output_stride, downsampling)
-    config = _data(run, made, model.spec, data)
+    config = _data(run, made, model.spec, data, input_size(size, "--size"))
     with Screen() as screen, screen.counting(f"reading {config.source}", "images") as progress:
         source = open_data(config, progress)
         images = source.split(split, progress)
@@ -128,17 +133,24 @@ def _distances(text: str | None, task: str) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in parts}))
 
 
-def _data(run: Path, made: "Run | None", spec: SUNetSpec, data: str | None) -> "DataConfig":
-    """The data of the run, or those that `--data` names."""
-    from sunetlab.files import validate
+def _data(
+    folder: Path, made: "Run | None", spec: SUNetSpec, source: str | None, size: tuple[int, int] | None
+) -> "DataConfig":
+    """The run's own data, or others; imported weights have none of their own.
+
+    Raises:
+        InputError: there are none, or no such.
+    """
     from sunetlab.train.data import DataConfig
 
-    if data is None:
-        if made is None:
-            raise InputError(f"--data: is needed: {shown(str(run))} has no run.toml that would say which")
-        return made.data
-    kept = made.data.model_dump() if made else {"task": spec.task}
-    return validate(DataConfig, kept | {"source": data, "train": None, "val": None, "test": None}, "--data")
+    if made is None and source is None:
+        raise InputError(f"--data: {folder} holds weights without the data that they were made from; give some")
+    fields: dict[str, Any] = {"task": spec.task} if made is None else made.data.model_dump()
+    if source is not None:
+        fields |= {"source": source, "train": None, "val": None, "test": None}
+    if size is not None:
+        fields["size"] = size
+    return given(DataConfig, fields, {"source": "--data", "size": "--size"})
 
 
 def _print(found: "Evaluation", by_class: dict[str, float], task: str, averaged: bool) -> None:

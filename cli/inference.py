@@ -41,9 +41,10 @@ def trained(folder: Path) -> "tuple[SUNet, Run | None]":
     Raises:
         InputError: there is no such network, or it is none for images in colour.
     """
-    from sunetlab.train.run import load_network
+    from sunetlab.model.folder import load_network
+    from sunetlab.train.run import RUN, Run
 
-    model, run = load_network(folder)
+    model, run = load_network(folder), Run.load(folder) if (folder / RUN).exists() else None
     if model.spec.in_channels != 3:
         raise InputError(f"{folder}: the network takes {model.spec.in_channels} channels, and images have 3 (RGB)")
     return model, run

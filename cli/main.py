@@ -15,7 +15,7 @@ import typer
 from sunetlab import __version__
 from sunetlab.errors import InputError, SunetlabError
 
-from . import draw, evaluate, network, predict, report, space, study, training, verify
+from . import draw, evaluate, export, network, predict, report, space, study, training, verify, weights
 
 # How long a thread spins for its neighbours before it sleeps; must stand in the environment before torch is loaded.
 # With libgomp's own 300,000 turns training on two cores, one of them shared, ran at 111 images/s, with 10,000 at 245;
@@ -41,6 +41,8 @@ app.command("train")(training.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.add_typer(study.app, name="study")
+app.add_typer(weights.app, name="weights")
+app.command("export")(export.export)
 
 
 def _say_version(wanted: bool) -> None:

@@ -21,7 +21,9 @@ from .output import Json, file_named, note, patiently, print_json, print_table, 
 Network = Annotated[
     str | None,
     typer.Argument(
-        metavar="[NETWORK]", help="A preset, a .toml or .json file, or the folder of a run.", show_default=False
+        metavar="[NETWORK]",
+        help="A preset, a .toml or .json file, or the folder of a run or of weights.",
+        show_default=False,
     ),
 ]
 Input = Annotated[

@@ -216,8 +216,7 @@ def _effective(folder: Path, images: int, at: tuple[int, int]) -> "EffectiveFiel
 
         def each() -> Any:
             for number in range(count):
-                pixels, targets = next(iter(split.batches(torch.tensor([number]), 1)))
-                yield prepare(pixels, targets)[0]
+                yield prepare(*next(iter(split.batches(torch.tensor([number]), 1))))[0]
                 progress(number + 1, count)
 
         return effective_field(model, each(), at)

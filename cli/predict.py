@@ -41,7 +41,7 @@ Form = Annotated[
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="The folder of a run, or of an exported configuration.")],
+    run: Annotated[Path, typer.Argument(help="The folder of a run, an exported configuration or imported weights.")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Image files, or folders of them.")],
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The folder for the label images.", show_default=False)

@@ -182,6 +182,6 @@ def name_of(candidate: "Candidate") -> str:
 
 
 def figures_of(row: dict[str, Any]) -> str:
-    """The figures of an epoch that a person follows."""
-    objective = "accuracy" if "val_accuracy" in row else "miou"
-    return f"loss {row['train_loss']:.3f}  {objective} {percent(row[f'val_{objective}'])}"
+    """The figures of an epoch that a person follows; not every epoch looks at the validation split."""
+    found = [f"{name} {percent(row[f'val_{name}'])}" for name in ("accuracy", "miou") if f"val_{name}" in row]
+    return "  ".join([f"loss {row['train_loss']:.3f}", *found])

@@ -10,16 +10,20 @@ from sunetlab.analysis.cost import Box, LayerCost, apart, grouped
 from sunetlab.analysis.plan import Layer
 from sunetlab.analysis.tools import TOOLS, figure, reconcile
 
+from .epochs import training
 from .fov import fov
 from .memory import memory
 from .network import Batch, Input, input_size, summary, takes_network, totals
 from .output import Csv, Json, fits, form_asked, note, percent, print_csv, print_json, print_table, say, sides
 from .paper import paper
+from .recipe import recipe
 
 app = typer.Typer(help="A network's numbers, from its spec alone.", no_args_is_help=True)
 app.command("fov")(fov)
 app.command("memory")(memory)
 app.command("paper")(paper)
+app.command("recipe")(recipe)
+app.command("training")(training)
 By = Annotated[Box, typer.Option("--by", help="A row for each block, u-net module or layer.")]
 MacsBy = Annotated[
     Box | None, typer.Option("--by", help="A row for each block, u-net module or layer.", show_default="block")

@@ -161,7 +161,7 @@ def _show_search(asked: "Study", task: "StudyTask", classes: int, size: tuple[in
 
 def _trials_of(asked: "Study", task: "StudyTask", designs: str) -> str:
     seeds = f"{len(asked.seeds)} seed{'s' if len(asked.seeds) > 1 else ''}"
-    return f"{task.task} on {task.data.source}: {designs} x {seeds}, {task.recipe.epochs} epochs each"
+    return f"{task.task} on {task.data.source}: {designs} x {seeds}, {task.recipe.length} each"
 
 
 def _classes_and_size(task: "StudyTask") -> tuple[int, tuple[int, int] | None]:

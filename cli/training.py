@@ -11,7 +11,7 @@ from sunetlab import InputError, SUNetSpec
 from .given import given
 from .inference import Device
 from .network import input_size, takes_network
-from .output import Json, percent, print_json, say
+from .output import Json, note, percent, print_json, say
 
 Data = Annotated[
     str, typer.Option("--data", metavar="SOURCE", help="scenes, shapes, or folder:PATH.", show_default=False)
@@ -32,23 +32,32 @@ def train(
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Bring every image to this size.")] = None,
     train_images: Limit = None,
     val_images: Limit = None,
+    init_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="A run's or an import's folder: start from its weights, all but the head.", show_default=False
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.", show_default=False)] = None,
+    iterations: Annotated[int | None, typer.Option(help="Instead of the recipe's.", show_default=False)] = None,
     lr: Annotated[float | None, typer.Option(help="Instead of the recipe's.", show_default=False)] = None,
     batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.", show_default=False)] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Train one network; the same command again goes on where it stopped."""
+    from sunetlab.model.sunet import SUNet
     from sunetlab.train.data import DataConfig, open_data
     from sunetlab.train.loop import train as train_run
-    from sunetlab.train.recipe import Recipe, with_warmup_cut
+    from sunetlab.train.recipe import Recipe, with_length
     from sunetlab.train.run import Run
+    from sunetlab.train.transfer import Initial
 
     from .progress import Screen, TrainingScreen
 
-    changes = {"epochs": epochs, "lr": lr, "batch_size": batch_size}
+    changes = {"epochs": epochs, "iterations": iterations, "lr": lr, "batch_size": batch_size}
     changes = {name: value for name, value in changes.items() if value is not None}
-    fields = with_warmup_cut(Recipe.load(recipe).model_dump() | changes)
+    fields = with_length(Recipe.load(recipe).model_dump(), changes)
     chosen = given(Recipe, fields, {name: "--" + name.replace("_", "-") for name in changes})
     config = given(
         DataConfig,
@@ -61,7 +70,9 @@ def train(
         },
         {"source": "--data", "size": "--size"},
     )
-    asked = given(Run, {"spec": spec, "recipe": chosen, "data": config, "seed": seed}, {"seed": "--seed"})
+    initial = None if init_from is None else Initial.read(init_from)
+    run_words = {"spec": spec, "recipe": chosen, "data": config, "seed": seed, "init": initial and initial.init}
+    asked = given(Run, run_words, {"seed": "--seed"})
     with Screen() as screen:
         with screen.counting(f"reading {data}", "images") as progress:
             source = open_data(config, progress)
@@ -72,11 +83,14 @@ def train(
             raise InputError(f"--classes: {words['num_classes']}: {data} has {classes} classes")
         run = asked.model_copy(update={"spec": spec.replace(num_classes=classes)})
         folder = out or Path("runs") / f"{run.spec.id}-s{seed}"
+        if initial is not None:
+            note(f"starting from {initial.taken_by(SUNet(run.spec))}")
         watch = TrainingScreen(screen, run.spec.id, epoch_lines=True)
-        result = train_run(run, source, folder, device, watch)
+        result = train_run(run, source, folder, device, watch, initial)
     if as_json:
         print_json(result | {"folder": str(folder)})
     else:
         best = result["best"]
-        found = f"{result['objective']} {percent(result['value'])} at epoch {best['epoch']} of {run.recipe.epochs}"
+        when = f"epoch {best['epoch']} of {result['last']['epoch']}"
+        found = f"{result['objective']} {percent(result['value'])} at {when}"
         say(f"{found}, in {result['seconds']:.1f} s; the run is in {folder}")

@@ -34,3 +34,15 @@ def preset(name: str) -> SUNetSpec:
     if not isinstance(name, str) or name not in PRESETS:
         raise InputError(f"network: {shown(name)}: no such preset; known are {', '.join(PRESETS)}")
     return SUNetSpec.make(**PRESETS[name])
+
+
+def published_name(spec: SUNetSpec) -> str | None:
+    """The preset that `spec` is, whatever its classes and with or without de-gridding; None for other networks.
+
+    >>> published_name(preset("sunet-64-os8").replace(num_classes=11, degrid=True))
+    'sunet-64-os8'
+    """
+    for name in PRESETS:
+        if preset(name).replace(num_classes=spec.num_classes, degrid=spec.degrid) == spec:
+            return name
+    return None

@@ -23,7 +23,8 @@ from sunetlab import SUNetSpec, build
 from sunetlab.analysis.memory import Setting
 from sunetlab.analysis.plan import Layer, Plan
 from sunetlab.model.sunet import SUNet
-from sunetlab.train.loop import _Trainer, make_optimizer
+from sunetlab.train.loop import _Trainer
+from sunetlab.train.optimizer import make_optimizer
 from sunetlab.train.recipe import Recipe
 
 

@@ -14,8 +14,9 @@ Golden = Callable[[str, Any], None]
 
 GOLDEN = Path(__file__).parent / "golden"
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # two workers that take two threads each wait for one another
-    os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported, which tests of the analysis never do
+# Two workers that take two threads each wait for one another, and sums over another number of threads are rounded in
+# another order. Read when torch is imported, which tests of the analysis never do.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 settings.register_profile("suite", deadline=None)  # how long an example takes says who else is at work
 settings.load_profile("suite")

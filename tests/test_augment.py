@@ -8,22 +8,13 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from scipy import stats
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as reference
 
-from sunetlab.train.augment import (
-    DEVIATION,
-    MEAN,
-    Augment,
-    _affine,
-    _bilinear,
-    _jitter,
-    _nearest,
-    _sources,
-    augment,
-    prepare,
-)
+from sunetlab.train.augment import Augment, _affine, _bilinear, _nearest, _sources, augment, prepare
+from sunetlab.train.colour import DEVIATION, MEAN, jitter
 from sunetlab.train.data import VOID
 
 
@@ -138,6 +129,11 @@ def test_a_crop_is_slicing_to_the_bit(size: tuple[int, int], window: tuple[int, 
 # --- Resampling against other implementations ----------------------------------------------------------------------
 
 
+def sizes(height: int, width: int, count: int = 1) -> Tensor:
+    """(count, 2): images of one size."""
+    return torch.tensor([[height, width]]).expand(count, 2)
+
+
 def waves(size: int) -> Tensor:
     """(1, 3, size, size): smooth, without symmetry."""
     y, x = torch.meshgrid(torch.linspace(0, 1, size), torch.linspace(0, 1, size), indexing="ij")
@@ -148,7 +144,7 @@ def waves(size: int) -> Tensor:
 def test_rotation_is_that_of_torchvision(degrees: float) -> None:
     pixels = waves(41)
     config = Augment(rotate=180)
-    place = _sources(_affine(draws(rotate=0.5 + degrees / 360), (41, 41), (41, 41), config).float(), (41, 41))
+    place = _sources(_affine(draws(rotate=0.5 + degrees / 360), sizes(41, 41), (41, 41), config).float(), (41, 41))
     expected = reference.rotate(pixels, degrees, InterpolationMode.BILINEAR)
     inside = reference.rotate(F.pad(torch.ones(1, 1, 37, 37), (2,) * 4), degrees, InterpolationMode.NEAREST) > 0
     difference = (_bilinear(pixels, *place) - expected).abs().amax(1, keepdim=True)
@@ -156,14 +152,14 @@ def test_rotation_is_that_of_torchvision(degrees: float) -> None:
     labels = torch.arange(41 * 41).view(1, 1, 41, 41)
     nearest = reference.rotate(labels, degrees, InterpolationMode.NEAREST)
     # Two pixels may be equally near; that is the case for few.
-    assert (_nearest(labels, *place, 0) == nearest)[inside].float().mean() > 0.99
+    assert (_nearest(labels, *place, 0, sizes(41, 41)) == nearest)[inside].float().mean() > 0.99
 
 
 def test_a_positive_angle_turns_counter_clockwise() -> None:
     label = torch.zeros(1, 1, 9, 9, dtype=torch.uint8)
     label[..., 4, 8] = 1  # at three o'clock
-    place = _sources(_affine(draws(rotate=0.75), (9, 9), (9, 9), Augment(rotate=180)).float(), (9, 9))
-    turned = _nearest(label, *place, VOID)
+    place = _sources(_affine(draws(rotate=0.75), sizes(9, 9), (9, 9), Augment(rotate=180)).float(), (9, 9))
+    turned = _nearest(label, *place, VOID, sizes(9, 9))
     assert turned[0, 0].nonzero().tolist() == [[0, 4]]  # at twelve
 
 
@@ -176,7 +172,9 @@ def test_a_point_goes_where_the_formula_says(degrees: float, zoom: float, mirror
     y, x = torch.meshgrid(torch.arange(60.0), torch.arange(80.0), indexing="ij")
     config = Augment(scale=(zoom, zoom), rotate=10)
     chosen = draws(flip=0.0 if mirrored else 0.9, rotate=0.5 + degrees / 20, crop_x=0.5, crop_y=0.5)
-    got = _bilinear(torch.stack([x, y])[None], *_sources(_affine(chosen, size, window, config).float(), window))[0]
+    got = _bilinear(
+        torch.stack([x, y])[None], *_sources(_affine(chosen, sizes(*size), window, config).float(), window)
+    )[0]
 
     # Two pixels that are surely seen, each carried forward: mirror, rotate, zoom, about the centre.
     for right, down in ((3.0, 2.0), (-4.0, 1.0)):
@@ -233,14 +231,24 @@ def patches(batch: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor
         Augment(rotate=180, crop=50),
         Augment(scale=(0.5, 2)),
         Augment(scale=(0.5, 2), rotate=10, shift=0.1, crop=(33, 70)),
+        Augment(area=(0.1, 1), aspect=(0.5, 2), crop=(40, 40)),
+        Augment(area=(0.2, 1), rotate=20, crop=(33, 70)),
     ],
 )
-def test_a_mask_still_tells_the_colour(config: Augment) -> None:
+@pytest.mark.parametrize("on_canvas", [False, True])
+def test_a_mask_still_tells_the_colour(config: Augment, on_canvas: bool) -> None:
     images, masks, palette = patches(16, 60, 80)
-    pixels, targets = augment(images, masks, config, seeded(1))
+    shapes = None
+    if on_canvas:  # of several sizes, the rest black and void
+        images, masks = F.pad(images, (0, 20, 0, 10)), F.pad(masks, (0, 20, 0, 10), value=VOID)
+        shapes = torch.stack((torch.randint(40, 61, (16,)), torch.randint(50, 81, (16,))), 1)
+        for image, mask, (height, width) in zip(images, masks, shapes.tolist(), strict=True):
+            image[:, height:], image[:, :, width:], mask[height:], mask[:, width:] = 0, 0, VOID, VOID
+            mask[height - 1], mask[:, width - 1] = VOID, VOID  # the edge fades
+    pixels, targets = augment(images, masks, config, seeded(1), shapes)
     colours = prepare(palette[:, :, None, None], torch.zeros(5))[0][:, :, 0, 0]
     known = targets != VOID
-    assert known.float().mean() > 0.3
+    assert known.float().mean() > (0.1 if on_canvas else 0.3)
     seen = pixels.permute(0, 2, 3, 1)[known]
     torch.testing.assert_close(seen, colours[targets[known]], atol=1e-4, rtol=0)
 
@@ -266,7 +274,7 @@ def test_colour_is_that_of_torchvision() -> None:
     pixels = noise(4, 9, 9)[0].float() / 255
     factors = torch.tensor([[0.5, 1.3, 0.7], [1.4, 0.6, 1.5], [1.0, 1.0, 1.0], [0.0, 2.0, 0.0]])
     for sample, (brightness, contrast, saturation), got in zip(
-        pixels, factors.tolist(), _jitter(pixels, factors), strict=True
+        pixels, factors.tolist(), jitter(pixels, factors, torch.full((4,), 81.0)), strict=True
     ):
         expected = reference.adjust_brightness(sample, brightness)
         expected = reference.adjust_contrast(expected, contrast)
@@ -311,7 +319,7 @@ def test_the_generator_advances_alike(config: Augment) -> None:
 
 def maps(config: Augment, size: tuple[int, int], window: tuple[int, int], count: int = 20_000) -> Tensor:
     """(count, 2, 3): random maps."""
-    return _affine(torch.rand(count, 7, generator=seeded(), dtype=torch.float64), size, window, config)
+    return _affine(torch.rand(count, 7, generator=seeded(), dtype=torch.float64), sizes(*size, count), window, config)
 
 
 def test_zoom_is_log_uniform_and_rotation_uniform() -> None:
@@ -396,7 +404,7 @@ def test_a_config_reads_what_it_writes(config: Augment) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "rule"),
     [
-        ("scale", (2, 0.5), "the least zoom comes first"),
+        ("scale", (2, 0.5), "the least comes first"),
         ("scale", (0, 1), "greater than 0"),
         ("scale", (1, math.inf), "finite"),
         ("rotate", -1, "greater than or equal to 0"),
@@ -411,3 +419,82 @@ def test_a_config_reads_what_it_writes(config: Augment) -> None:
 def test_a_wrong_value_is_named_with_its_rule(key: str, value: object, rule: str) -> None:
     with pytest.raises(ValidationError, match=rf"(?s){key}.*{rule}"):
         Augment.model_validate({key: value})
+
+
+# --- Images of several sizes on one canvas ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        Augment(),
+        Augment(flip=True, shift=0.3, crop=(20, 24)),
+        Augment(scale=(0.5, 2), rotate=10, crop=(20, 24), color=0.4, lighting=0.1),
+        Augment(area=(0.1, 1), crop=(16, 16), color=0.4),
+    ],
+)
+def test_a_canvas_shows_what_its_image_alone_would(config: Augment) -> None:
+    """Whatever lies beyond an image on its canvas, views are those of the image by itself."""
+    small = (13, 18)
+    config = config.model_copy(update={"crop": config.crop or (24, 30)})
+    images, masks = noise(3, *small)
+    canvas, void = torch.zeros(3, 3, 24, 30, dtype=torch.uint8), torch.full((3, 24, 30), VOID, dtype=torch.uint8)
+    canvas[:, :, :13, :18], void[:, :13, :18] = images, masks
+    alone = augment(images, masks, config, seeded(4))
+    placed = augment(canvas, void, config, seeded(4), sizes(*small, 3))
+    torch.testing.assert_close(placed[0], alone[0], atol=2e-5, rtol=1e-5)
+    assert torch.equal(placed[1], alone[1])
+    pixels, targets = prepare(canvas, void, sizes(*small, 3))
+    assert torch.equal(pixels[:, :, :13, :18], prepare(images, masks)[0])
+    assert not pixels[:, :, 13:].any()
+    assert not pixels[:, :, :, 18:].any()
+    assert torch.equal(targets, void.long())
+
+
+# --- A part of the image, by area and aspect ------------------------------------------------------------------------
+
+
+def test_area_and_aspect_are_uniform_as_said() -> None:
+    height, width, window = 400, 500, (224, 224)
+    affine = maps(Augment(area=(0.08, 0.4), flip=False), (height, width), window)
+    shown = affine[:, [0, 1], [0, 1]] * 224  # px of the image along x and y: (count, 2)
+    parts, aspects = shown.prod(1) / (height * width), shown[:, 0] / shown[:, 1]
+    assert stats.kstest(parts, stats.uniform(0.08, 0.32).cdf).pvalue > 1e-3
+    assert stats.kstest(aspects.log(), stats.uniform(math.log(3 / 4), math.log(16 / 9)).cdf).pvalue > 1e-3
+    left = affine[:, 0] @ torch.tensor([-111.5, 0.0, 1.0], dtype=torch.float64) - 0.5 * affine[:, 0, 0] + 0.5
+    assert left.min() > -1e-9
+    assert (left + shown[:, 0]).max() < width + 1e-9
+    assert stats.kstest(left / (width - shown[:, 0]), stats.uniform(0, 1).cdf).pvalue > 1e-3
+
+
+def test_a_part_larger_than_the_image_is_cut_at_its_sides() -> None:
+    affine = maps(Augment(area=(1, 1), aspect=(2, 2), flip=False), (100, 100), (50, 50), 4)
+    shown = affine[:, [0, 1], [0, 1]] * 50
+    torch.testing.assert_close(shown, torch.tensor([[100.0, 100 * 0.5**0.5]], dtype=torch.float64).expand(4, 2))
+
+
+def test_the_part_is_that_of_torchvision() -> None:
+    """torchvision's crop-and-resize of the very box that a map shows."""
+    pixels = waves(60)
+    config = Augment(area=(0.2, 0.5), flip=False)
+    affine = maps(config, (60, 60), (40, 40), 1)
+    wide, high = (affine[0, [0, 1], [0, 1]] * 40).tolist()
+    left, top = (affine[0] @ torch.tensor([-20.0, -20.0, 1.0], dtype=torch.float64) + 0.5).tolist()
+    box = torch.zeros(1, 40, 40, 2)  # the box's own grid, by torch's words for it: -1 and 1 are the image's edges
+    box[..., 0] = ((torch.arange(40) + 0.5) / 40 * wide + left) / 30 - 1
+    box[..., 1] = (((torch.arange(40) + 0.5) / 40 * high + top) / 30 - 1)[:, None]
+    expected = F.grid_sample(pixels, box, mode="bilinear", padding_mode="zeros", align_corners=False)
+    got = _bilinear(pixels, *_sources(affine.float(), (40, 40)))
+    torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_lighting_adds_colours_of_the_components_covariance() -> None:
+    grey = torch.full((20_000, 3, 1, 1), 128, dtype=torch.uint8)
+    config = Augment(flip=False, lighting=0.1)
+    lit = augment(grey, torch.zeros(20_000, dtype=torch.int64), config, seeded())[0][:, :, 0, 0]
+    plain = prepare(grey[:1], torch.zeros(1))[0][:, :, 0, 0]
+    added = (lit - plain) * torch.tensor(DEVIATION)
+    vectors = torch.tensor([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
+    values = torch.tensor([0.2175, 0.0188, 0.0045])
+    expected = 0.1**2 * vectors @ torch.diag(values**2) @ vectors.T
+    torch.testing.assert_close(added.T.cov(), expected, atol=1e-5, rtol=0.05)

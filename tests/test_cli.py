@@ -304,3 +304,23 @@ def test_a_link_stays_a_link(said: Said, tmp_path: Path) -> None:
 def test_a_note_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     note("saved a\nb.svg")
     assert capsys.readouterr().err == "saved a b.svg\n"
+
+
+def test_training_may_start_from_a_runs_weights_and_says_which(said: Said) -> None:
+    short = f"{SCENES} --iterations 2 --batch-size 8 --device cpu"
+    assert said(f"train {TINY} {short} --out a")[0] == 0
+    status, out, err = said(f"train {TINY} --task segmentation --output-stride 4 {short} --init-from a --out b")
+    assert status == 0, err
+    assert "tensors from a; new: classifier (2 tensors)" in err
+    assert "at epoch 1 of 1" in out
+    status, out, err = said(f"train {TINY} --task segmentation --output-stride 4 {short} --out b")
+    assert (status, out) == (2, "")
+    assert "init.source: a there" in err
+    for source, rule in (("nothing", "no such file"), ("b/spec.toml", "not a readable safetensors file")):
+        status, out, err = said(f"train {TINY} {short} --init-from {source} --out c")
+        assert (status, out, len(err.splitlines())) == (2, "", 1)
+        assert rule in err
+    status, _, err = said(f"train {TINY} --n 5 {short} --init-from a --out c")
+    assert status == 2
+    assert "only depth, n, stacks and widths alike fit" in err
+    assert not Path("c").exists()

@@ -46,7 +46,7 @@ def trained_miou(dilations: tuple[int, int]) -> float:
     generator = torch.Generator().manual_seed(0)
     for _ in range(EPOCHS):
         order = torch.randperm(TRAIN, generator=generator)[: TRAIN // BATCH * BATCH]
-        for images, masks in train.batches(order, BATCH):
+        for images, masks, _ in train.batches(order, BATCH):
             x, y = augment(images, masks, Augment(flip=True), generator)
             optimizer.zero_grad()
             F.cross_entropy(logits(x), y, ignore_index=255).backward()  # type: ignore[no-untyped-call]
@@ -55,7 +55,7 @@ def trained_miou(dilations: tuple[int, int]) -> float:
     model.eval()
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
     with torch.no_grad():
-        for images, masks in val.batches(torch.arange(len(val)), 50):
+        for images, masks, _ in val.batches(torch.arange(len(val)), 50):
             x, y = prepare(images, masks)
             confusion += confusion_matrix(logits(x).argmax(1), y, classes)
     return float(mean_iou(confusion))

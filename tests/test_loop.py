@@ -9,13 +9,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from sunetlab import InputError
 from sunetlab.spec import Task
 from sunetlab.train.evaluate import counted, evaluate, loss_sum, per_class
-from sunetlab.train.loop import NotFiniteError, Silent, _Trainer, initial_model, make_optimizer, train
+from sunetlab.train.loop import NotFiniteError, Silent, _Trainer, initial_model, train
+from sunetlab.train.optimizer import make_optimizer, set_lr
 from sunetlab.train.run import Run, load_model, read_log
+from sunetlab.train.transfer import Initial
 from tests.tiny import TinyData, tiny_run
 
 TASKS: tuple[Task, ...] = ("classification", "segmentation")
@@ -234,3 +236,84 @@ def test_label_255_is_void_in_a_mask_and_a_class_of_an_image() -> None:
     assert int(counted(torch.full((1, 2, 2), 255))) == 0
     assert float(loss_sum(torch.zeros(1, 256), torch.tensor([255]))) == pytest.approx(math.log(256))
     assert float(loss_sum(torch.zeros(1, 256, 2, 2), torch.full((1, 2, 2), 255))) == 0.0
+
+
+def test_iterations_end_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    """24 images in batches of 8 are 3 steps an epoch; a run that was killed ends as one that was not."""
+    run = tiny_run(epochs=1, iterations=7)
+    result = train(run, TinyData(), tmp_path / "whole", "cpu")
+    assert result["last"]["epoch"] == 3
+    with pytest.raises(Killed):
+        train(run, TinyData(), tmp_path / "killed", "cpu", KilledAfter(2))
+    train(run, TinyData(), tmp_path / "killed", "cpu")
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "killed"))
+    state = torch.load(tmp_path / "whole" / "last.pt", weights_only=True)["optimizer"]
+    assert state["param_groups"][0]["lr"] == pytest.approx(run.recipe.lr_at(6, 3))
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_which_weights_are_kept(keep: str, tmp_path: Path) -> None:
+    """Validation every second epoch, and after the last; the rows between say nothing of it."""
+    run = tiny_run(epochs=5, validate_every=2, keep=keep, lr=0.1)
+    result = train(run, TinyData(), tmp_path / "run", "cpu")
+    rows = read_log(tmp_path / "run")
+    assert [row["epoch"] for row in rows if "val_accuracy" in row] == [2, 4, 5]
+    looked = [row for row in rows if "val_accuracy" in row]
+    expected = looked[-1] if keep == "last" else max(looked, key=lambda row: row["val_accuracy"])
+    assert result["best"] == expected
+    if keep == "last":
+        assert same(load_file(tmp_path / "run" / "weights.safetensors"), weights(tmp_path / "run"))
+
+
+def test_the_head_learns_faster_and_its_biases_faster_still() -> None:
+    run = tiny_run("segmentation", words={"degrid": True}, head_lr=10.0, head_bias_lr=20.0, decay_all=True)
+    model = initial_model(run)
+    optimizer = make_optimizer(model, run.recipe)
+    set_lr(optimizer, 0.5)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    for name, module in model.named_modules():
+        scale = 10.0 if name.startswith(("degrid", "classifier")) else 1.0
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d):
+            assert module.bias is not None
+            of_bias = 20.0 if scale == 10.0 and not isinstance(module, nn.BatchNorm2d) else scale
+            assert (rates[id(module.weight)], rates[id(module.bias)]) == (0.5 * scale, 0.5 * of_bias)
+
+
+def test_frozen_bn_keeps_what_it_started_from(tmp_path: Path) -> None:
+    run = tiny_run("segmentation", epochs=1, freeze_bn=True, lr=0.1)
+    before = initial_model(run).state_dict()
+    train(run, TinyData("segmentation"), tmp_path / "run", "cpu")
+    for name, tensor in weights(tmp_path / "run").items():
+        assert torch.equal(tensor, before[name]) == (".bn." in name), name
+
+
+def test_a_classification_networks_weights_go_into_its_dilated_form(tmp_path: Path) -> None:
+    words = {"stacks": (1, 1, 1), "depth": 1}
+    train(tiny_run(epochs=1, words=words), TinyData(side=32), tmp_path / "a", "cpu")
+    taken = Initial.read(tmp_path / "a")
+    run = tiny_run("segmentation", words=words | {"output_stride": 8, "degrid": True})
+    run = run.model_copy(update={"init": taken.init})
+    model = initial_model(run, taken)
+    learned, fresh = load_file(tmp_path / "a" / "weights.safetensors"), initial_model(run).state_dict()
+    for name, tensor in model.state_dict().items():
+        expected = fresh if name.startswith(("classifier", "degrid")) else learned
+        assert torch.equal(tensor, expected[name]), name
+    told = str(taken.taken_by(model))
+    assert f"from {tmp_path / 'a'}" in told
+    assert "new: classifier, degrid" in told
+    result = train(run, TinyData("segmentation", side=32), tmp_path / "b", "cpu", initial=taken)
+    assert Run.load(tmp_path / "b").init == taken.init
+    assert train(run, TinyData("segmentation", side=32), tmp_path / "b", "cpu", initial=taken) == result
+    again = Initial.read(tmp_path / "b").taken_by(initial_model(run))  # the same form: nothing is new
+    assert again.new == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"), [({"n": 5}, "has shape"), ({"stacks": (1, 2)}, "is missing"), ({"depth": 2}, "is missing")]
+)
+def test_weights_of_another_network_are_refused(words: dict[str, Any], rule: str, tmp_path: Path) -> None:
+    train(tiny_run(epochs=1), TinyData(), tmp_path / "a", "cpu")
+    with pytest.raises(InputError, match=rule):
+        Initial.read(tmp_path / "a").taken_by(initial_model(tiny_run("segmentation", words=words)))
+    with pytest.raises(InputError, match="no such file"):
+        Initial.read(tmp_path / "nothing")

@@ -16,8 +16,9 @@ from sunetlab import InputError, SUNetSpec
 from sunetlab.model.activations import levels_of, strongest_maps
 from sunetlab.model.sunet import SUNet
 from sunetlab.spec import Task
-from sunetlab.train.augment import normalized
-from sunetlab.train.data import VOID
+from sunetlab.train.boundary import BoundaryCounts
+from sunetlab.train.colour import normalize, unit
+from sunetlab.train.data import VOID, MemorySplit
 from sunetlab.train.evaluate import Near, evaluate, evaluate_images
 from sunetlab.train.loop import initial_model
 from sunetlab.train.predict import ONCE, Inference, Predictor, model_at, padded, starts
@@ -63,16 +64,16 @@ class Pointwise(nn.Module):
 
 def test_once_is_the_network_itself() -> None:
     model, image = network(), picture(41, 53)
-    expected = softmax_of(model, normalized(image[None])[0])
+    expected = softmax_of(model, normalize(unit(image)))
     assert torch.equal(Predictor(model, CPU)(image), expected)
-    assert torch.equal(Predictor(model, CPU)(normalized(image[None])[0]), expected)
+    assert torch.equal(Predictor(model, CPU)(normalize(unit(image))), expected)
     whole = Inference(tile=(41, 53))
     assert torch.equal(Predictor(model, CPU, whole)(image), expected)
 
 
 def test_scales_and_mirrors_are_averaged() -> None:
     model, image = network(), picture(40, 56)
-    pixels, total = normalized(image[None])[0], torch.zeros(3, 40, 56)
+    pixels, total = normalize(unit(image)), torch.zeros(3, 40, 56)
     for scale in (0.5, 0.75, 1.0, 1.25):
         scaled = tv.resize(pixels, [round(40 * scale), round(56 * scale)], antialias=True)
         for found in (softmax_of(model, scaled), softmax_of(model, scaled.flip(2)).flip(2)):
@@ -86,7 +87,7 @@ def test_scales_and_mirrors_are_averaged() -> None:
 
 def test_tiles_are_added_and_divided_by_how_many_there_are() -> None:
     model, image = network(), picture(40, 60)
-    pixels = normalized(image[None])[0]
+    pixels = normalize(unit(image))
     total, count = torch.zeros(3, 40, 60), torch.zeros(40, 60)
     # ⌈24 · 2/3⌉ = 16, ⌈32 · 2/3⌉ = 22; the last one would begin at 44 and is moved back to 28
     for top, left in itertools.product((0, 16), (0, 22, 28)):
@@ -100,7 +101,7 @@ def test_tiles_are_added_and_divided_by_how_many_there_are() -> None:
 def test_an_image_smaller_than_a_tile_stands_in_the_middle_of_the_mean_colour() -> None:
     model, image = network(), picture(25, 50)
     canvas = torch.zeros(3, 32, 50)
-    canvas[:, 3:28] = normalized(image[None])[0]  # 7 rows more: 3 above, 4 below
+    canvas[:, 3:28] = normalize(unit(image))  # 7 rows more: 3 above, 4 below
     canvas = torch.cat((torch.zeros(3, 32, 3), canvas, torch.zeros(3, 32, 3)), 2)  # 6 columns more
     expected = softmax_of(model, canvas)[:, 3:28, 3:53]
     torch.testing.assert_close(Predictor(model, CPU, Inference(tile=(32, 56)))(image), expected)
@@ -120,7 +121,7 @@ def test_tiles_change_nothing_for_a_network_of_one_pixel(
     image, model = picture(height, width), cast(SUNet, Pointwise())
     way = Inference(tile=(tile[0], tile[1]), step=step, flip=flip)
     found = Predictor(model, CPU, way, at_once=at_once)(image)
-    torch.testing.assert_close(found, softmax_of(model, normalized(image[None])[0]))
+    torch.testing.assert_close(found, softmax_of(model, normalize(unit(image))))
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.sampled_from([1 / 3, 0.5, 2 / 3, 1.0]))
@@ -142,13 +143,13 @@ def test_a_canvas_has_the_image_in_its_middle() -> None:
 
 def test_an_answer_of_another_size_is_resized_once() -> None:
     model, image = network(), picture(40, 48)
-    expected = F.interpolate(softmax_of(model, normalized(image[None])[0])[None], (71, 90), mode="bilinear")[0]
+    expected = F.interpolate(softmax_of(model, normalize(unit(image)))[None], (71, 90), mode="bilinear")[0]
     torch.testing.assert_close(Predictor(model, CPU)(image, (71, 90)), expected, atol=1e-6, rtol=0)
 
 
 def test_classes_of_an_image_are_averaged_over_scales_and_mirrors() -> None:
     model, image = network("classification"), picture(40, 48)
-    pixels = normalized(image[None])[0]
+    pixels = normalize(unit(image))
     views = [tv.resize(pixels, size, antialias=True) for size in ([40, 48], [60, 72])]
     expected = torch.stack([softmax_of(model, view) for each in views for view in (each, each.flip(2))]).mean(0)
     found = Predictor(model, CPU, Inference(scales=(1.0, 1.5), flip=True))(image)
@@ -214,6 +215,29 @@ def test_images_looked_at_one_by_one_have_the_figures_of_batches(task: Task) -> 
     assert model.training
 
 
+def test_images_on_a_canvas_are_looked_at_without_it() -> None:
+    """As many images alone, each a split of its own, as on one canvas."""
+    data, model = TinyData("segmentation", count=4, side=32), initial_model(tiny_run("segmentation")).eval()
+    sizes = torch.tensor([[32, 32], [24, 32], [32, 20], [17, 23]])
+    for image, target, (height, width) in zip(data.images, data.targets, sizes.tolist(), strict=True):
+        image[:, height:], target[height:] = 0, VOID
+        image[:, :, width:], target[:, width:] = 0, VOID
+    canvas = MemorySplit("segmentation", data.images, data.targets, sizes)
+    predictor, near = Predictor(model, CPU, Inference(flip=True)), Near((2,))
+    found = evaluate_images(predictor, canvas, 4, near=near)
+    confusion, counts = torch.zeros(3, 3, dtype=torch.int64), BoundaryCounts.zero(3)
+    for image, target, (height, width) in zip(data.images, data.targets, sizes.tolist(), strict=True):
+        alone = MemorySplit("segmentation", image[None, :, :height, :width], target[None, :height, :width])
+        single = evaluate_images(predictor, alone, 1, near=near)
+        confusion += single.confusion
+        counts = counts.plus(single.boundary[2])
+    assert torch.equal(found.confusion, confusion)
+    assert all(map(torch.equal, found.boundary[2], counts))
+    # in batches the network sees the canvas too, but bands still end at the image's edge, not at the canvas's
+    batched = evaluate(model, canvas, CPU, batch_size=4, near=near)
+    assert torch.equal(batched.boundary[2].bands[1], found.boundary[2].bands[1])
+
+
 def test_the_loss_of_several_views_is_that_of_the_averaged_probabilities() -> None:
     data, model = TinyData("segmentation"), initial_model(tiny_run("segmentation")).eval()
     predictor = Predictor(model, CPU, Inference(scales=(1.0, 1.5), flip=True))
@@ -237,7 +261,7 @@ def test_bf16_and_channels_last_are_near() -> None:
 
 def test_the_strongest_map_of_each_level_is_that_of_the_greatest_magnitude() -> None:
     model = network(stacks=(1, 1, 1), num_classes=5)
-    x = normalized(picture(40, 56)[None])
+    x = normalize(unit(picture(40, 56)[None]))
     found = strongest_maps(model, x)
     layers = ["stem.conv", "blocks.0", "blocks.1", "blocks.2", "classifier"]
     assert [each.layer for each in found] == levels_of(model) == layers

@@ -11,13 +11,14 @@ from PIL import Image
 
 from sunetlab import SUNetSpec
 from sunetlab.cli import evaluate as evaluate_command
+from sunetlab.model.folder import WEIGHTS
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
 from sunetlab.spec import Task
 from sunetlab.train.data import DataConfig
 from sunetlab.train.predict import Inference, Predictor
 from sunetlab.train.recipe import Recipe
-from sunetlab.train.run import DATA, RUN, WEIGHTS, Run, load_model
+from sunetlab.train.run import DATA, RUN, Run, load_model
 from tests.conftest import Said
 
 CPU = torch.device("cpu")
@@ -220,7 +221,7 @@ def test_a_folder_without_a_run_needs_data(said: Said, runs: Path) -> None:
     assert said("evaluate net --device cpu") == (
         2,
         "",
-        "sunetlab: --data: is needed: 'net' has no run.toml that would say which\n",
+        "sunetlab: --data: net holds weights without the data that they were made from; give some\n",
     )
     again = json.loads(said("evaluate net --device cpu --json --data folder:set")[1])
     assert again["confusion"] == plain["confusion"]

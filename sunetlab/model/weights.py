@@ -1,21 +1,42 @@
 """Weights as safetensors: whole files, every tensor checked by name and shape."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
 
 from sunetlab.errors import InputError
 from sunetlab.files import whole_file
 from sunetlab.model.sunet import SUNet
+from sunetlab.spec import SUNetSpec
 
 
 def save_weights(model: SUNet, path: Path) -> None:
     """Write every parameter and buffer of `model`, and its spec's id, as safetensors."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_weights(model.state_dict(), model.spec, path)
+
+
+def write_weights(tensors: Mapping[str, Tensor], spec: SUNetSpec, path: Path) -> None:
+    """Write the tensors of a network, by their names in it, and its spec's id, as safetensors."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path) as file:
-        file.write(safetensors.torch.save(tensors, metadata={"spec": model.spec.id}))
+        file.write(safetensors.torch.save(plain, metadata={"spec": spec.id}))
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, by name, on the CPU.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        return safetensors.torch.load_file(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a readable safetensors file: {str(error).splitlines()[0]}") from None
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
@@ -24,12 +45,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
     Raises:
         InputError: the file is missing or damaged, or a tensor is missing, left over or of another shape.
     """
-    try:
-        tensors = safetensors.torch.load_file(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file: {str(error).splitlines()[0]}") from None
+    tensors = read_weights(path)
     wanted = model.state_dict()
     for name in sorted(wanted.keys() ^ tensors.keys()):
         raise InputError(f"{path}: tensor {name} is {'missing' if name in wanted else 'not in the network'}")

@@ -1,18 +1,18 @@
 """A chosen run → a folder to take away: the network as TOML and JSON, its weights, how it was made."""
 
 import shutil
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sunetlab.errors import InputError
-from sunetlab.files import make_folder, write_table
-from sunetlab.train.run import DATA, RESULT, RUN, SPEC, WEIGHTS, Run
+from sunetlab.files import write_table
+from sunetlab.folders import Kind, whole_folder
+from sunetlab.model.folder import SPEC, WEIGHTS
+from sunetlab.train.run import DATA, RESULT, RUN, Run
 
 CHOICE = "choice.json"
 COPIED = (SPEC, RUN, DATA, WEIGHTS, RESULT)
-FILES = (*COPIED, "spec.json", CHOICE)
+EXPORT = Kind("export", CHOICE, (*COPIED, "spec.json", CHOICE))
 
 
 def export_run(run: Path, out: Path, choice: Mapping[str, Any]) -> None:
@@ -28,24 +28,11 @@ def export_run(run: Path, out: Path, choice: Mapping[str, Any]) -> None:
     Raises:
         InputError: `out` holds something that is no export, or cannot be made.
     """
-    out = out.resolve()
-    if out.exists() and (not out.is_dir() or {entry.name for entry in out.iterdir()} - set(FILES)):
-        raise InputError(f"{out}: is there already and is no earlier export; choose another --out")
-    part = out.with_name(f".{out.name}.{uuid.uuid4().hex}.part")
-    old = part.with_suffix(".old")
-    make_folder(part)
-    try:
+    with whole_folder(out, EXPORT) as part:
         for name in COPIED:
             shutil.copyfile(run / name, part / name)
         Run.load(run).spec.save(part / "spec.json")
         write_table(part / CHOICE, {name: _plain(value) for name, value in choice.items()})
-        if out.exists():
-            out.rename(old)
-        part.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
 
 
 def _plain(value: Any) -> Any:

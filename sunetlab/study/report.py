@@ -151,7 +151,7 @@ def _curves(study: Study, home: Path, trials: Sequence[Row], rows: Sequence[Row]
     best = rows[0]["design"] if rows else None
     curves = []
     for trial in trials:
-        values = tuple(100 * float(epoch[key]) for epoch in read_log(home / trial["folder"]))
+        values = tuple(100 * float(epoch.get(key, math.nan)) for epoch in read_log(home / trial["folder"]))
         if any(map(math.isfinite, values)):
             label = f"{_label(study, trial)}, seed {trial['seed']}"
             curves.append(Curve(label, values, _failed(trial), trial["design"] == best))

@@ -12,7 +12,7 @@ from sunetlab.spec import Task
 from sunetlab.train import metrics
 from sunetlab.train.augment import prepare
 from sunetlab.train.boundary import BoundaryCounts, boundary_counts
-from sunetlab.train.data import VOID, Progress
+from sunetlab.train.data import VOID, Batch, Progress
 from sunetlab.train.data.source import Split
 from sunetlab.train.predict import Predictor, evaluating
 
@@ -64,12 +64,13 @@ class Tally:
         self.sums = torch.zeros(3, dtype=torch.float64, device=device)  # loss, what it counts, hits in the top 5
         self.boundary = {k: BoundaryCounts.zero(classes, device) for k in self.near.distances}
 
-    def add(self, logits: Tensor, targets: Tensor) -> None:
+    def add(self, logits: Tensor, targets: Tensor, sizes: Tensor | None = None) -> None:
         """Count a batch.
 
         Args:
             logits: (B, classes) or (B, classes, H, W); logarithms of probabilities are such, too.
             targets: int64, (B,) or (B, H, W).
+            sizes: (B, 2) height and width of each image on its canvas, or None where all fill it.
         """
         prediction = logits.argmax(1)
         self.sums[0] += loss_sum(logits, targets)
@@ -78,9 +79,10 @@ class Tally:
             self.sums[2] += metrics.topk_correct(logits, targets, 5)
         ignore = VOID if targets.ndim == 3 else None
         self.confusion += metrics.confusion_matrix(prediction, targets, self.classes, ignore=ignore)
-        for k, counts in self.boundary.items():
-            more = boundary_counts(prediction, targets, self.classes, k, self.near.void_is_boundary)
-            self.boundary[k] = counts.plus(more)
+        for guess, truth in images_of(Batch(prediction, targets, sizes)) if self.boundary else ():
+            for k, counts in self.boundary.items():
+                more = boundary_counts(guess, truth, self.classes, k, self.near.void_is_boundary)
+                self.boundary[k] = counts.plus(more)
 
     def result(self) -> Evaluation:
         """The figures of all that was counted."""
@@ -136,14 +138,14 @@ def evaluate(
     """
     tally, done = Tally(split.task, model.spec.num_classes, device, near), 0
     with evaluating(model):
-        for images, targets in split.batches(torch.arange(len(split)), batch_size):
-            x, y = prepare(images.to(device), targets.to(device))
+        for batch in split.batches(torch.arange(len(split)), batch_size):
+            x, y = prepare(*batch.to(device))
             if channels_last:
                 x = x.to(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 logits = model(x)
-            tally.add(logits, y)
-            done += len(images)
+            tally.add(logits, y, batch.sizes)
+            done += len(batch.images)
             if progress is not None:
                 progress(done, len(split))
     return tally.result()
@@ -174,10 +176,12 @@ def evaluate_images(
     return tally.result()
 
 
-def images_of(batch: tuple[Tensor, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Each image of a batch, (3, H, W) uint8, with its target, () or (H, W)."""
-    images, targets = batch
-    yield from zip(images, targets, strict=True)
+def images_of(batch: Batch) -> Iterator[tuple[Tensor, Tensor]]:
+    """Each image of a batch without the canvas beyond it, (…, H, W), with its target, () or (H, W)."""
+    whole = [batch.images.shape[-2:]] * len(batch.images)
+    sizes = whole if batch.sizes is None else batch.sizes.tolist()
+    for image, target, (height, width) in zip(batch.images, batch.targets, sizes, strict=True):
+        yield image[..., :height, :width], target[:height, :width] if target.ndim else target
 
 
 def per_class(confusion: Tensor, task: Task) -> list[float]:

@@ -20,13 +20,16 @@ from sunetlab.analysis.cost import area
 from sunetlab.analysis.report import Report, analyze
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.files import whole_file, write_table, write_text
+from sunetlab.model.folder import WEIGHTS
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
 from sunetlab.train.augment import augment
 from sunetlab.train.data.source import DataSource, Split
 from sunetlab.train.evaluate import OBJECTIVE, counted, evaluate, loss_sum
+from sunetlab.train.optimizer import make_optimizer, set_lr
 from sunetlab.train.recipe import Recipe
-from sunetlab.train.run import DATA, LAST, LOG, RESULT, WEIGHTS, Run, claim_record, read_result
+from sunetlab.train.run import DATA, LAST, LOG, RESULT, Run, claim_record, read_result
+from sunetlab.train.transfer import Initial
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 CHECK_EVERY = 50  # steps between looks at a GPU's losses: each look waits for the device
@@ -80,7 +83,14 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
-def train(run: Run, data: DataSource, folder: Path, device: str = "auto", watch: Watch | None = None) -> dict[str, Any]:
+def train(
+    run: Run,
+    data: DataSource,
+    folder: Path,
+    device: str = "auto",
+    watch: Watch | None = None,
+    initial: Initial | None = None,
+) -> dict[str, Any]:
     """Train to the end, from where `folder` stands, and return what result.json holds.
 
     Args:
@@ -89,9 +99,10 @@ def train(run: Run, data: DataSource, folder: Path, device: str = "auto", watch:
         folder: the run's own; made where missing, gone on with where it holds this run.
         device: "auto", "cpu", "cuda", "cuda:1", …
         watch: is told of every step and epoch.
+        initial: the weights to start from, those of `run.init`.
 
     Raises:
-        InputError: network and data do not fit each other, or the folder holds another run.
+        InputError: network and data, or network and initial weights, do not fit; or the folder holds another run.
         NotFiniteError: the loss is not finite; the message says when.
     """
     spec = run.spec
@@ -108,7 +119,7 @@ def train(run: Run, data: DataSource, folder: Path, device: str = "auto", watch:
     if finished is not None:
         return finished
     claim_record(folder / DATA, data.record())
-    trainer = _Trainer(run, data, folder, target, watch or Silent())
+    trainer = _Trainer(run, data, folder, target, watch or Silent(), initial)
     result = trainer.run_to_end() | {"params": report.params, "macs": report.macs, "size": list(data.size)}
     write_table(folder / RESULT, result)
     return result
@@ -130,11 +141,19 @@ def _check_batch(report: Report, recipe: Recipe, images: int) -> None:
 class _Trainer:
     """The state of a run between two steps: network, optimiser, finished epochs."""
 
-    def __init__(self, run: Run, data: DataSource, folder: Path, device: torch.device, watch: Watch) -> None:
+    def __init__(
+        self,
+        run: Run,
+        data: DataSource,
+        folder: Path,
+        device: torch.device,
+        watch: Watch,
+        initial: Initial | None = None,
+    ) -> None:
         self.run, self.recipe, self.folder, self.device, self.watch = run, run.recipe, folder, device, watch
         self.train_split, self.val_split = data.split("train"), data.split("val")
         self.bf16 = self.recipe.precision == "bf16" or (self.recipe.precision == "auto" and device.type == "cuda")
-        self.model = initial_model(run).to(device)
+        self.model = initial_model(run, initial).to(device)
         if self.recipe.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
         if self.recipe.compile:
@@ -143,16 +162,19 @@ class _Trainer:
         self.rows: list[dict[str, Any]] = []
         self.batch_size = min(self.recipe.batch_size, len(self.train_split))
         self.steps = len(self.train_split) // self.batch_size  # the remainder of an epoch is left out, as usual
+        self.total = self.recipe.steps(self.steps)
+        self.epochs = math.ceil(self.total / self.steps)
 
     def run_to_end(self) -> dict[str, Any]:
         self.resume()
-        self.watch.begin(self.recipe.epochs, len(self.rows), self.steps * self.batch_size)
+        self.watch.begin(self.epochs, len(self.rows), self.steps * self.batch_size)
         for row in self.rows:
             self.watch.epoch(row)
-        for epoch in range(len(self.rows), self.recipe.epochs):
+        for epoch in range(len(self.rows), self.epochs):
             self.epoch(epoch)
         objective = OBJECTIVE[self.run.spec.task]
-        best = max(self.rows, key=lambda row: float(row[f"val_{objective}"]))
+        looked = [row for row in self.rows if f"val_{objective}" in row]
+        best = looked[-1] if self.recipe.keep == "last" else max(looked, key=lambda row: float(row[f"val_{objective}"]))
         return {
             "task": self.run.spec.task,
             "objective": objective,
@@ -167,8 +189,33 @@ class _Trainer:
 
     def epoch(self, epoch: int) -> None:
         began = time.perf_counter()
-        loss = self.pass_over(self.train_split, epoch)
+        images = self.steps_of(epoch) * self.batch_size
+        row = {
+            "epoch": epoch + 1,
+            "lr": self.recipe.lr_at(epoch * self.steps, self.steps),
+            "train_loss": self.pass_over(self.train_split, epoch),
+        }
         trained = time.perf_counter()
+        looks = (epoch + 1) % self.recipe.validate_every == 0 or epoch + 1 == self.epochs
+        if looks:
+            row |= {f"val_{name}": value for name, value in self.validate(epoch).items()}
+        row |= {
+            "images_per_second": round(images / (trained - began), 1),
+            "seconds": round(time.perf_counter() - began, 3),
+        }
+        objective = f"val_{OBJECTIVE[self.run.spec.task]}"
+        before = [earlier[objective] for earlier in self.rows if objective in earlier]
+        is_best = looks and (self.recipe.keep == "last" or all(row[objective] > value for value in before))
+        self.rows.append(row)
+        self.save(is_best)
+        self.watch.epoch(row)
+
+    def steps_of(self, epoch: int) -> int:
+        """Steps of an epoch: all of it, but for the last of a run whose length is said in iterations."""
+        return min(self.steps, self.total - epoch * self.steps)
+
+    def validate(self, epoch: int) -> dict[str, float]:
+        """The figures of the validation split."""
         figures = evaluate(
             self.model, self.val_split, self.device, self.batch_size, self.bf16, self.recipe.channels_last
         ).figures
@@ -176,32 +223,25 @@ class _Trainer:
             raise NotFiniteError(f"validation loss is {figures['loss']} after epoch {epoch + 1}; try a lower lr")
         if any(map(math.isnan, figures.values())):
             raise InputError("val: the validation split has no labelled pixel: nothing can be judged")
-        row = {
-            "epoch": epoch + 1,
-            "lr": self.recipe.lr_at(epoch * self.steps, self.steps),
-            "train_loss": loss,
-            **{f"val_{name}": value for name, value in figures.items()},
-            "images_per_second": round(self.steps * self.batch_size / (trained - began), 1),
-            "seconds": round(time.perf_counter() - began, 3),
-        }
-        objective = f"val_{OBJECTIVE[self.run.spec.task]}"
-        is_best = all(row[objective] > earlier[objective] for earlier in self.rows)
-        self.rows.append(row)
-        self.save(is_best)
-        self.watch.epoch(row)
+        return figures
 
     def pass_over(self, split: Split, epoch: int) -> float:
         """One pass of training; the mean of its batches' losses."""
         generator = torch.Generator().manual_seed(_mixed(self.run.seed, epoch))
-        order = torch.randperm(len(split), generator=generator)[: self.steps * self.batch_size]
-        losses = torch.zeros(self.steps, device=self.device)
+        steps = self.steps_of(epoch)
+        order = torch.randperm(len(split), generator=generator)[: steps * self.batch_size]
+        losses = torch.zeros(steps, device=self.device)
         self.model.train()
-        for step, (images, targets) in enumerate(split.batches(order, self.batch_size)):
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.recipe.lr_at(epoch * self.steps + step, self.steps)
-            x, y = augment(images.to(self.device), targets.to(self.device), self.recipe.augment, generator)
+        if self.recipe.freeze_bn:
+            for module in self.model.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        for step, batch in enumerate(split.batches(order, self.batch_size)):
+            set_lr(self.optimizer, self.recipe.lr_at(epoch * self.steps + step, self.steps))
+            images, targets, sizes = batch.to(self.device)
+            x, y = augment(images, targets, self.recipe.augment, generator, sizes)
             losses[step] = self.optimize(x, y)
-            if self.device.type == "cpu" or step % CHECK_EVERY == CHECK_EVERY - 1 or step == self.steps - 1:
+            if self.device.type == "cpu" or step % CHECK_EVERY == CHECK_EVERY - 1 or step == steps - 1:
                 self.check(losses[: step + 1], epoch)
             self.watch.step(len(images))
         return float(losses.mean())
@@ -227,7 +267,7 @@ class _Trainer:
         bad = (~losses.isfinite()).nonzero()
         if len(bad):
             step = int(bad[0])
-            when = f"epoch {epoch + 1}, step {step + 1} of {self.steps}"
+            when = f"epoch {epoch + 1}, step {step + 1} of {self.steps_of(epoch)}"
             rate = self.recipe.lr_at(epoch * self.steps + step, self.steps)
             raise NotFiniteError(f"loss is {float(losses[step])} at {when} (learning rate {rate:.3g}); try a lower lr")
 
@@ -263,27 +303,22 @@ class _Trainer:
         self.write_log()  # killed between the two, it lacks the last epoch
 
 
-def initial_model(run: Run) -> SUNet:
-    """The network as the run's seed initialises it; the caller's random state stays as it was."""
+def initial_model(run: Run, initial: Initial | None = None) -> SUNet:
+    """The network as the run's seed and `initial` weights make it; the caller's random state stays as it was.
+
+    Raises:
+        InputError: the weights do not fit.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.seed)
         model = SUNet(run.spec)
+    if initial is not None:
+        initial.fill(model)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = run.recipe.bn_momentum
+            module.requires_grad_(not run.recipe.freeze_bn)
     return model
-
-
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser; unless it says `decay_all`, only weights of more than one axis decay."""
-    named = list(model.parameters())
-    decayed = [p for p in named if p.ndim > 1 or recipe.decay_all]
-    others = [p for p in named if p.ndim == 1 and not recipe.decay_all]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    groups = [group for group in groups if group["params"]]
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999))
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
 
 
 def machine(device: torch.device) -> dict[str, Any]:

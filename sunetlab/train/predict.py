@@ -25,7 +25,7 @@ from sunetlab.errors import InputError
 from sunetlab.model.activations import Activation, strongest_maps
 from sunetlab.model.sunet import SUNet
 from sunetlab.spec import SUNetSpec
-from sunetlab.train.augment import normalized
+from sunetlab.train.colour import normalize, unit
 
 Scale = Annotated[float, Field(gt=0, le=16, allow_inf_nan=False)]
 Side = Annotated[int, Field(ge=1)]
@@ -93,7 +93,7 @@ class Predictor:
             InputError: the image is too small for the network at one of the scales.
         """
         image = image.to(self.device)
-        pixels = normalized(image[None])[0] if image.dtype == torch.uint8 else image
+        pixels = normalize(unit(image)) if image.dtype == torch.uint8 else image
         height, width = pixels.shape[-2:]
         scales = self.inference.scales
         total: Tensor | None = None
@@ -115,7 +115,7 @@ class Predictor:
         """
         refuse_too_small(self.model.spec, (image.shape[-2], image.shape[-1]))
         with evaluating(self.model):
-            return strongest_maps(self.model, normalized(image[None].to(self.device)))
+            return strongest_maps(self.model, normalize(unit(image[None].to(self.device))))
 
     def _looked_at(self, pixels: Tensor) -> Tensor:
         """(3, H, W) → the mean over tiles and mirror images: (classes, H, W), or (classes,)."""

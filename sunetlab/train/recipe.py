@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, validate
 from sunetlab.train.augment import Augment
+from sunetlab.train.recipes import RECIPES
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -20,22 +21,32 @@ class Recipe(BaseModel):
     """Optimiser, schedule, augmentation, length and precision of one training run.
 
     Attributes:
-        optimizer: "sgd" (Nesterov momentum, no dampening) or "adamw".
+        optimizer: "sgd" (momentum without dampening) or "adamw".
         lr: the highest learning rate, reached after the warm-up.
         momentum: of SGD; of AdamW, its first beta.
+        nesterov: SGD's momentum is Nesterov's.
         weight_decay: on the weights of convolutions and linear layers; on everything with `decay_all`.
         decay_all: decay norms and biases as well, as the paper's plain SGD does.
         epochs: passes over the training split.
+        iterations: steps of the optimiser, which then count instead of `epochs`; the last epoch ends with them.
         warmup: epochs of linear rise from 0 to `lr`; may be a fraction.
-        schedule: "cosine" falls from `lr` to `final_lr` · `lr`; "constant" stays.
+        schedule: "cosine" falls from `lr` to `final_lr` · `lr`; "step" is multiplied by `step_factor` every
+            `step_epochs`; "constant" stays.
+        step_epochs: epochs between two falls of "step".
+        step_factor: what each of them multiplies by.
         batch_size: images per step of the optimiser.
         accumulate: parts in which a batch goes through the network; gradients are those of the whole batch.
         label_smoothing: weight of the uniform distribution in the target.
         grad_clip: largest norm of the gradient; None leaves it alone.
+        head_lr: the head (de-gridding filters and classifier) learns so many times faster than the body.
+        head_bias_lr: the biases of its convolutions, so many times faster.
         bn_momentum: weight of the newest batch in BN's running statistics.
+        freeze_bn: BN keeps the statistics, weights and biases that it starts from.
         precision: "fp32", "bf16" (autocast), or "auto": bf16 on a GPU.
         channels_last: memory layout of images and weights, the faster one on GPUs and CPUs alike.
         compile: through torch.compile.
+        validate_every: epochs between two looks at the validation split; the last epoch always has one.
+        keep: whose weights are kept: of the "best" epoch by the validation split, or of the "last".
         augment: what is done to the training images.
     """
 
@@ -44,27 +55,36 @@ class Recipe(BaseModel):
     optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: Positive = 0.1
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = True
     weight_decay: NotNegative = 5e-4
     decay_all: bool = False
     epochs: Whole = 30
+    iterations: Whole | None = None
     warmup: NotNegative = 1.0
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    step_epochs: Whole = 30
+    step_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
     final_lr: Annotated[float, Field(ge=0, le=1)] = 0.0
     batch_size: Whole = 128
     accumulate: Whole = 1
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     grad_clip: Positive | None = None
+    head_lr: Positive = 1.0
+    head_bias_lr: Positive = 1.0
     bn_momentum: Annotated[float, Field(gt=0, le=1)] = 0.1
+    freeze_bn: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     channels_last: bool = True
     compile: bool = False
+    validate_every: Whole = 1
+    keep: Literal["best", "last"] = "best"
     augment: Augment = Augment()
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
         if self.accumulate > self.batch_size:
             raise ValueError(f"accumulate: {self.accumulate}: a batch of {self.batch_size} has no so many parts")
-        if self.warmup > self.epochs:
+        if self.iterations is None and self.warmup > self.epochs:
             raise ValueError(f"warmup: {self.warmup:g}: longer than the {self.epochs} epochs of the run")
         return self
 
@@ -94,51 +114,45 @@ class Recipe(BaseModel):
         base = changes.pop("base", None)
         if base is not None and (not isinstance(base, str) or base not in RECIPES):
             raise InputError(f"{where}: base: {base!r}: no such recipe; known are {', '.join(RECIPES)}")
-        words = {**RECIPES.get(base or "", {}), **changes}
+        started = RECIPES.get(base or "", {})
+        words = with_length(started, changes)
         if isinstance(changes.get("augment"), Mapping):
-            words["augment"] = {**RECIPES.get(base or "", {}).get("augment", {}), **changes["augment"]}
-        return validate(cls, words if "warmup" in changes else with_warmup_cut(words), where)
+            words["augment"] = {**started.get("augment", {}), **changes["augment"]}
+        return validate(cls, words, where)
+
+    @property
+    def length(self) -> str:
+        """How long it trains, in words."""
+        return f"{self.epochs:,} epochs" if self.iterations is None else f"{self.iterations:,} iterations"
+
+    def steps(self, steps_per_epoch: int) -> int:
+        """Steps of the optimiser in all."""
+        return self.epochs * steps_per_epoch if self.iterations is None else self.iterations
 
     def lr_at(self, step: int, steps_per_epoch: int) -> float:
         """The learning rate of a step, counted from 0 over the whole run."""
-        total, warmup = self.epochs * steps_per_epoch, round(self.warmup * steps_per_epoch)
+        total = self.steps(steps_per_epoch)
+        warmup = min(round(self.warmup * steps_per_epoch), total)
         if step < warmup:
             return self.lr * (step + 1) / (warmup + 1)
         if self.schedule == "constant":
             return self.lr
+        if self.schedule == "step":
+            return float(self.lr * self.step_factor ** (step // steps_per_epoch // self.step_epochs))
         progress = (step - warmup) / max(1, total - warmup)
         return self.lr * (self.final_lr + (1 - self.final_lr) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def with_warmup_cut(words: dict[str, Any]) -> dict[str, Any]:
-    """A recipe's words with a warm-up no longer than its epochs: of a recipe cut short that nobody gave a warm-up."""
-    epochs, warmup = (words.get(name, Recipe.model_fields[name].default) for name in ("epochs", "warmup"))
-    return words | {"warmup": min(warmup, epochs)} if isinstance(epochs, int) and epochs > 0 else words
+def with_length(words: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's words with changes, where a new length takes the place of the old one.
 
-
-RECIPES: dict[str, dict[str, Any]] = {
-    "quick": {
-        "optimizer": "adamw",
-        "lr": 0.003,
-        "weight_decay": 0.02,
-        "epochs": 4,
-        "batch_size": 32,
-        "augment": {"flip": False},
-    },
-    "cifar10": {
-        "lr": 0.2,
-        "epochs": 60,
-        "warmup": 3.0,
-        "batch_size": 128,
-        "label_smoothing": 0.1,
-        "augment": {"flip": True, "shift": 0.125},
-    },
-    "camvid": {
-        "lr": 0.05,
-        "epochs": 300,
-        "warmup": 5.0,
-        "batch_size": 8,
-        "weight_decay": 1e-4,
-        "augment": {"flip": True, "scale": (0.5, 2.0), "rotate": 10.0},
-    },
-}
+    Epochs count instead of iterations that nobody asked for, and a warm-up that nobody asked for is no longer than the
+    epochs.
+    """
+    changed = {**words, **changes}
+    if "epochs" in changes and "iterations" not in changes:
+        changed.pop("iterations", None)
+    if "warmup" in changes:
+        return changed
+    epochs, warmup = (changed.get(name, Recipe.model_fields[name].default) for name in ("epochs", "warmup"))
+    return changed | {"warmup": min(warmup, epochs)} if isinstance(epochs, int) and epochs > 0 else changed

@@ -1,11 +1,11 @@
 """A run's folder: what was asked for, how far it came, what came out.
 
 spec.toml            the network
-run.toml             recipe, data and seed
+run.toml             recipe, data and seed, and the weights that it started from, if any
 data.json            the data source's own record: which files are in which split
 log.jsonl            one line per finished epoch
 last.pt              the state after the last finished epoch, to go on from
-weights.safetensors  the best epoch by the validation split
+weights.safetensors  the best epoch by the validation split, or the last, as the recipe says
 result.json          written last: a run that has it is finished
 """
 
@@ -17,21 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sunetlab.errors import InputError
 from sunetlab.files import make_folder, read_table, validate, write_table
+from sunetlab.model.folder import SPEC, load_network
 from sunetlab.model.sunet import SUNet
-from sunetlab.model.weights import load_weights
 from sunetlab.spec import SUNetSpec
 from sunetlab.train.data import DataConfig
 from sunetlab.train.recipe import Recipe
+from sunetlab.train.transfer import Init
 
-SPEC, RUN, DATA, LOG, LAST, WEIGHTS, RESULT = (
-    "spec.toml",
-    "run.toml",
-    "data.json",
-    "log.jsonl",
-    "last.pt",
-    "weights.safetensors",
-    "result.json",
-)
+RUN, DATA, LOG, LAST, RESULT = "run.toml", "data.json", "log.jsonl", "last.pt", "result.json"
 RESULT_KEYS = ("objective", "value", "best", "seconds", "params", "macs", "size", "machine")  # what others read of it
 
 
@@ -44,6 +37,7 @@ class Run(BaseModel):
     recipe: Recipe
     data: DataConfig
     seed: int = Field(default=0, ge=0, lt=2**63)
+    init: Init | None = None
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -127,20 +121,7 @@ def load_model(folder: Path) -> tuple[SUNet, Run]:
         InputError: not such a folder, or one without usable weights.
     """
     run = Run.load(folder)
-    return _with_weights(run.spec, folder), run
-
-
-def load_network(folder: Path) -> tuple[SUNet, Run | None]:
-    """The network of a folder with at least spec.toml and weights.safetensors, and its run where there is run.toml.
-
-    Raises:
-        InputError: not such a folder, or one without usable weights.
-    """
-    if (folder / RUN).exists():
-        return load_model(folder)
-    if not (folder / SPEC).is_file():
-        raise InputError(f"{folder}: holds no trained network: it has no {SPEC}")
-    return _with_weights(SUNetSpec.load(folder / SPEC), folder), None
+    return load_network(folder), run
 
 
 def class_names(folder: Path, count: int) -> list[str]:
@@ -157,12 +138,6 @@ def class_names(folder: Path, count: int) -> list[str]:
     return names
 
 
-def _with_weights(spec: SUNetSpec, folder: Path) -> SUNet:
-    model = SUNet(spec)
-    load_weights(model, folder / WEIGHTS)
-    return model
-
-
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in table.items():
@@ -171,5 +146,5 @@ def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _difference(there: dict[str, Any], here: dict[str, Any]) -> str:
-    keys = [key for key in there if there[key] != here[key]]
-    return ", ".join(f"{key}: {there[key]} there, {here[key]} here" for key in keys[:3])
+    keys = [key for key in there | here if there.get(key) != here.get(key)]
+    return ", ".join(f"{key}: {there.get(key)} there, {here.get(key)} here" for key in keys[:3])

@@ -2,6 +2,17 @@
 
 from sunetlab.train.data.config import DataConfig, Task
 from sunetlab.train.data.source import DataSource, Split, open_data
-from sunetlab.train.data.split import VOID, FileSplit, MemorySplit, Progress
+from sunetlab.train.data.split import VOID, Batch, FileSplit, MemorySplit, Progress
 
-__all__ = ["VOID", "DataConfig", "DataSource", "FileSplit", "MemorySplit", "Progress", "Split", "Task", "open_data"]
+__all__ = [
+    "VOID",
+    "Batch",
+    "DataConfig",
+    "DataSource",
+    "FileSplit",
+    "MemorySplit",
+    "Progress",
+    "Split",
+    "Task",
+    "open_data",
+]

@@ -107,7 +107,7 @@ class FolderReader:
         items = [self.items[row] for row in rows]
         crop = self.task == "classification"
         images = np.stack([read_image(self.root / item.image, self.size, crop) for item in items])
-        return torch.from_numpy(images), self._targets(items)
+        return Batch(torch.from_numpy(images), self._targets(items))
 
     def _targets(self, items: list[Item]) -> torch.Tensor:
         if self.task == "classification":

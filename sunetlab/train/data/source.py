@@ -8,7 +8,7 @@ from torch import Tensor
 from sunetlab.train.data.config import DataConfig, Task
 from sunetlab.train.data.folder import FolderSource
 from sunetlab.train.data.scenes import ScenesSource
-from sunetlab.train.data.split import Progress
+from sunetlab.train.data.split import Batch, Progress
 
 
 class Split(Protocol):
@@ -18,11 +18,8 @@ class Split(Protocol):
 
     def __len__(self) -> int: ...
 
-    def batches(self, order: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
         """Yield the images numbered `order` (int64, 1-D), in that order, the last partial batch included.
-
-        Yields:
-            Images uint8 (B, 3, H, W); targets int64 (B,) for classification, uint8 (B, H, W) for segmentation.
 
         Raises:
             InputError: A file is broken; the message names it.
@@ -45,7 +42,7 @@ class DataSource(Protocol):
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) in px of every image."""
+        """(height, width) in px of every image, or of the canvas that every image lies on."""
         ...
 
     def split(self, name: str, progress: Progress | None = None) -> Split:

@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -18,23 +18,41 @@ VOID = 255
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
-Batch = tuple[Tensor, Tensor]
-"""Images uint8 (B, 3, H, W); targets int64 (B,) for classification, uint8 (B, H, W) for segmentation."""
+
+class Batch(NamedTuple):
+    """Images that travel together, on a canvas of one size.
+
+    Attributes:
+        images: uint8 (B, 3, H, W).
+        targets: int64 (B,) for classification, uint8 (B, H, W) for segmentation.
+        sizes: int64 (B, 2), height and width in px of each image, where they differ: the image lies in the upper left
+            corner of the canvas, and beyond it the canvas is black and void. None: every image fills the canvas.
+    """
+
+    images: Tensor
+    targets: Tensor
+    sizes: Tensor | None = None
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on another device; `sizes` stay where they are."""
+        return Batch(self.images.to(device), self.targets.to(device), self.sizes)
 
 
 class MemorySplit:
-    """A split held as two tensors.
+    """A split held as tensors.
 
     Args:
         task: What the targets are.
         images: uint8 (N, 3, H, W).
         targets: int64 (N,) or uint8 (N, H, W).
+        sizes: int64 (N, 2), as in `Batch`, or None.
     """
 
-    def __init__(self, task: Task, images: Tensor, targets: Tensor) -> None:
+    def __init__(self, task: Task, images: Tensor, targets: Tensor, sizes: Tensor | None = None) -> None:
         self.task = task
         self.images = images
         self.targets = targets
+        self.sizes = sizes
 
     def __len__(self) -> int:
         return len(self.images)
@@ -42,7 +60,7 @@ class MemorySplit:
     def batches(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
         """Yield the images at `order` (int64, 1-D), `batch_size` at a time; the last batch may be smaller."""
         for rows in _pieces(order, batch_size):
-            yield self.images[rows], self.targets[rows]
+            yield Batch(self.images[rows], self.targets[rows], None if self.sizes is None else self.sizes[rows])
 
 
 class Reader(Protocol):
@@ -113,12 +131,13 @@ def in_memory(reader: Reader, workers: int, progress: Progress | None = None, ba
     batches = FileSplit(reader, workers).batches(torch.arange(total), batch_size)
     split: MemorySplit | None = None
     done = 0
-    for images, targets in batches:
+    for batch in batches:
         if split is None:
-            split = MemorySplit(reader.task, _room(images, total), _room(targets, total))
-        split.images[done : done + len(images)] = images
-        split.targets[done : done + len(images)] = targets
-        done += len(images)
+            split = MemorySplit(reader.task, *(None if part is None else _room(part, total) for part in batch))  # type: ignore[arg-type]
+        for whole, part in zip((split.images, split.targets, split.sizes), batch, strict=True):
+            if whole is not None and part is not None:
+                whole[done : done + len(part)] = part
+        done += len(batch.images)
         if progress is not None:
             progress(done, total)
     if split is None:

@@ -1,0 +1,64 @@
+"""Folders that are made whole or not at all, and that replace nothing but their like."""
+
+import shutil
+import uuid
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from sunetlab.errors import InputError
+from sunetlab.files import make_folder
+
+
+class Kind(NamedTuple):
+    """A kind of folder, by what is in it.
+
+    Attributes:
+        name: what a message calls it: "export", "import".
+        mark: the file that every one of them has, and no other folder.
+        files: all that may be in one, the mark among them.
+    """
+
+    name: str
+    mark: str
+    files: Collection[str]
+
+
+def refuse_occupied(out: Path, kind: Kind) -> None:
+    """Refuse a name that something has which is not an empty folder, nor an earlier one of this kind.
+
+    Raises:
+        InputError: naming it.
+    """
+    if out.exists():
+        found = {entry.name for entry in out.iterdir()} if out.is_dir() else {""}
+        if found and (kind.mark not in found or found - set(kind.files)):
+            raise InputError(f"{out}: is there already and is no earlier {kind.name}; choose another --out")
+
+
+@contextmanager
+def whole_folder(out: Path, kind: Kind) -> Iterator[Path]:
+    """A folder to fill, which takes the name `out` when everything is in it; else nothing is left.
+
+    Where there is an earlier one of this kind, it is replaced.
+
+    Raises:
+        InputError: `out` holds something else, or cannot be made.
+    """
+    out = out.resolve()
+    refuse_occupied(out, kind)
+    part = out.with_name(f".{out.name}.{uuid.uuid4().hex}.part")
+    old = part.with_suffix(".old")
+    make_folder(part)
+    try:
+        yield part
+        if out.exists():
+            out.rename(old)
+        part.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        if old.exists() and not out.exists():
+            old.rename(out)
+        shutil.rmtree(part, ignore_errors=True)
+        raise
