@@ -21,7 +21,8 @@ from sunetlab.train.colour import normalize, unit
 from sunetlab.train.data import VOID, MemorySplit
 from sunetlab.train.evaluate import Near, evaluate, evaluate_images
 from sunetlab.train.loop import initial_model
-from sunetlab.train.predict import ONCE, Inference, Predictor, model_at, padded, starts
+from sunetlab.train.predict import ONCE, Inference, Predictor, model_at
+from sunetlab.train.tiles import padded, starts
 from tests.tiny import TinyData, tiny_run
 
 CPU = torch.device("cpu")

@@ -8,12 +8,11 @@ is relative to the image's own size.
 """
 
 import contextlib
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise, product
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Self
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +25,7 @@ from sunetlab.model.activations import Activation, strongest_maps
 from sunetlab.model.sunet import SUNet
 from sunetlab.spec import SUNetSpec
 from sunetlab.train.colour import normalize, unit
+from sunetlab.train.tiles import View, padded, starts
 
 Scale = Annotated[float, Field(gt=0, le=16, allow_inf_nan=False)]
 Side = Annotated[int, Field(ge=1)]
@@ -135,7 +135,7 @@ class Predictor:
             count[at] += 1
         return (total / count)[:, *place]
 
-    def _seen(self, canvas: Tensor, views: "list[View]", tile: Size) -> "Iterator[tuple[View, Tensor]]":
+    def _seen(self, canvas: Tensor, views: list[View], tile: Size) -> Iterator[tuple[View, Tensor]]:
         """Every view with its own probabilities, `at_once` views to a forward pass."""
         for first in range(0, len(views), self.at_once):
             some = views[first : first + self.at_once]
@@ -146,48 +146,6 @@ class Predictor:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 logits = self.model(x)
             yield from zip(some, logits.float().softmax(1), strict=True)
-
-
-class View(NamedTuple):
-    """A tile: its first row and column on the canvas, and whether its mirror image is meant."""
-
-    top: int
-    left: int
-    mirrored: bool
-
-    def window(self, tile: Size) -> tuple[slice, slice]:
-        """Its rows and columns."""
-        return slice(self.top, self.top + tile[0]), slice(self.left, self.left + tile[1])
-
-
-def starts(side: int, tile: int, step: float) -> list[int]:
-    """Where tiles begin along an axis: every ⌈step · tile⌉ pixels, the last moved back to end with the axis.
-
-    >>> starts(10, 6, 2 / 3)
-    [0, 4]
-    >>> starts(11, 6, 2 / 3)
-    [0, 4, 5]
-    """
-    last = side - tile
-    return [*range(0, last, math.ceil(step * tile)), last]
-
-
-def padded(pixels: Tensor, tile: Size) -> tuple[Tensor, tuple[slice, slice]]:
-    """An image on a canvas no smaller than a tile, in its middle; around it 0, the mean colour.
-
-    Args:
-        pixels: (3, H, W), normalised.
-        tile: height and width in pixels.
-
-    Returns:
-        The canvas, and the rows and columns where the image is; where one more pixel is needed on one side, it is
-        that below or to the right.
-    """
-    height, width = pixels.shape[-2:]
-    down, across = max(0, tile[0] - height), max(0, tile[1] - width)
-    top, left = down // 2, across // 2
-    canvas = F.pad(pixels, (left, across - left, top, down - top))
-    return canvas, (slice(top, top + height), slice(left, left + width))
 
 
 def resized(maps: Tensor, size: Size) -> Tensor:
