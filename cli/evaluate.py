@@ -73,7 +73,7 @@ def evaluate(
 ) -> None:
     """A trained network's figures on a split: the whole, class by class, near boundaries."""
     from sunetlab.train.data import open_data
-    from sunetlab.train.evaluate import Near, evaluate_images, per_class
+    from sunetlab.train.evaluate import Near, evaluate_images, is_of_several_sizes, per_class
     from sunetlab.train.evaluate import evaluate as evaluate_on
     from sunetlab.train.loop import pick_device
     from sunetlab.train.predict import ONCE, Predictor
@@ -100,7 +100,7 @@ def evaluate(
     target, batch_size = pick_device(device), made.recipe.batch_size if made else BATCH
     model = model.to(target)
     with Screen() as screen, screen.counting(f"evaluating on {split}", "images") as progress:
-        if inference == ONCE:
+        if inference == ONCE and not is_of_several_sizes(images):
             found = evaluate_on(model, images, target, batch_size, progress=progress, near=near)
         else:
             with memory_told(f"{config.source}, {sides(source.size)}"):

@@ -134,6 +134,9 @@ def evaluate(
 ) -> Evaluation:
     """Figures of `model`, in evaluation mode, on every image of `split`, as they are, without augmentation.
 
+    Images of several sizes are looked at on their canvas, which is quick, and blurs their right and lower edges a
+    little; `evaluate_images` looks at each by itself.
+
     `progress` is called with (done, total) images after every batch. `near` asks for scores near boundaries.
     """
     tally, done = Tally(split.task, model.spec.num_classes, device, near), 0
@@ -174,6 +177,11 @@ def evaluate_images(
             if progress is not None:
                 progress(done, len(split))
     return tally.result()
+
+
+def is_of_several_sizes(split: Split) -> bool:
+    """Whether images lie on a canvas larger than themselves, which a network would see if they were looked at so."""
+    return next(iter(split.batches(torch.arange(1), 1))).sizes is not None
 
 
 def images_of(batch: Batch) -> Iterator[tuple[Tensor, Tensor]]:
