@@ -6,6 +6,7 @@ areas follow without a mask being drawn.
 
 import importlib
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sunetlab.errors import InputError
 from sunetlab.train.data.frames import Size
@@ -60,17 +62,24 @@ class Regions:
         A crowd is void, not its class: its outline also holds what is between the people. An instance before a crowd
         keeps its label.
         """
-        tools = mask_tools()
         mask = np.zeros(self.size, dtype=np.uint8)
         for label, code in self.classes:
-            region = tools.decode(self._code(code)).astype(np.bool_)
+            region = _decoded(self._code(code))
             mask[region] = np.where(mask[region] == 0, label, VOID)
         if self.crowd is not None:
-            mask[tools.decode(self._code(self.crowd)).astype(np.bool_) & (mask == 0)] = VOID
+            mask[_decoded(self._code(self.crowd)) & (mask == 0)] = VOID
         return mask
 
     def _code(self, counts: bytes) -> dict[str, Any]:
         return {"size": list(self.size), "counts": counts}
+
+
+def _decoded(code: dict[str, Any]) -> NDArray[np.bool_]:
+    """(H, W). Raises ValueError where the runs do not fill the image."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools 2.0.11 with NumPy 2: of its array's signature
+        inside: NDArray[np.bool_] = mask_tools().decode(code).astype(np.bool_)
+    return inside
 
 
 def make_regions(size: Size, annotations: Iterable[tuple[int, Mapping[str, Any]]]) -> Regions:
@@ -97,7 +106,7 @@ def _codes(segmentation: object, size: Size) -> list[Any]:
             raise ValueError(f"a run-length code of another size than its image's, {size[0]}×{size[1]} px")
         if isinstance(counts, str):
             code = {"size": list(size), "counts": counts.encode()}
-            tools.decode(code)  # which raises ValueError where the runs do not fill the image
+            _decoded(code)  # which raises ValueError where the runs do not fill the image
             return [code]
         if isinstance(counts, list) and all(type(run) is int and run >= 0 for run in counts):
             if sum(counts) == size[0] * size[1]:

@@ -24,14 +24,14 @@ def present(root: Path, items: list[Item], config: DataConfig, archive_of: Calla
     Raises:
         InputError: One is missing, and `partial` is not set; it is named.
     """
-    listed: dict[str, frozenset[str]] = {}
+    listed: dict[str, frozenset[str] | None] = {}  # None: no such folder
 
     def there(path: str) -> bool:
         folder, _, name = path.rpartition("/")
         if folder not in listed:
             is_folder = (root / folder).is_dir()
-            listed[folder] = frozenset(files_in(root / folder, archive_of(path))) if is_folder else frozenset()
-        return name in listed[folder]
+            listed[folder] = frozenset(files_in(root / folder, archive_of(path))) if is_folder else None
+        return name in (listed[folder] or ())
 
     kept = []
     for item in items:
@@ -39,7 +39,8 @@ def present(root: Path, items: list[Item], config: DataConfig, archive_of: Calla
         if missing is None:
             kept.append(item)
         elif not config.partial:
-            place = missing if listed[missing.rpartition("/")[0]] else missing.rpartition("/")[0]
+            folder = missing.rpartition("/")[0]
+            place = folder if listed[folder] is None else missing
             raise InputError(f"{shown(root / place)}: missing; {archive_of(missing)} ({PARTIAL})")
     return kept
 
