@@ -21,7 +21,13 @@ if TYPE_CHECKING:  # these import torch
 Model = TypeVar("Model", bound="BaseModel")
 
 Data = Annotated[
-    str, typer.Option("--data", metavar="SOURCE", help="scenes, shapes, or folder:PATH.", show_default=False)
+    str,
+    typer.Option(
+        "--data",
+        metavar="SOURCE",
+        help="scenes, shapes, folder:PATH; as published: cifar10:, cifar100:, imagenet:, voc:, cityscapes:, coco:PATH.",
+        show_default=False,
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many images of this split.", show_default=False)]
@@ -40,6 +46,9 @@ def train(
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Bring every image to this size.")] = None,
     train_images: Limit = None,
     val_images: Limit = None,
+    partial_data: Annotated[
+        bool, typer.Option("--partial-data", help="A published set may have fewer images than were published.")
+    ] = False,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.", show_default=False)] = None,
     lr: Annotated[float | None, typer.Option(help="Instead of the recipe's.", show_default=False)] = None,
     batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.", show_default=False)] = None,
@@ -66,6 +75,7 @@ def train(
             "size": input_size(size, "--size"),
             "train": train_images,
             "val": val_images,
+            "partial": partial_data,
         },
         {"source": "--data", "size": "--size"},
     )
@@ -112,7 +122,7 @@ def evaluate(
     model, made = load_model(run)
     config = made.data
     if data is not None:
-        changed = config.model_dump() | {"source": data, "train": None, "val": None, "test": None}
+        changed = config.model_dump() | {"source": data, "train": None, "val": None, "test": None, "train_split": None}
         config = validate(DataConfig, changed, "--data")
     with Screen() as screen, screen.counting(f"reading {config.source}", "images") as progress:
         source = open_data(config, progress)

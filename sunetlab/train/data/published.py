@@ -9,7 +9,7 @@ from sunetlab.train.data.image_files import shown
 from sunetlab.train.data.listing import files_in
 from sunetlab.train.data.splits import Item
 
-PARTIAL = "data.partial = true (--partial-data) takes what is there"
+PARTIAL = "data.partial = true, or --partial-data, takes what is there"
 
 
 def present(root: Path, items: list[Item], config: DataConfig, archive_of: Callable[[str], str]) -> list[Item]:
