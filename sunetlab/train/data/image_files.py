@@ -90,8 +90,8 @@ def read_view(path: Path, view: View, fast: bool = False) -> tuple[U8, Size]:
     Args:
         path: The file.
         view: From the image's size to the part that is kept and its scale (bilinear with antialiasing).
-        fast: A JPEG may be decoded at the smallest of its own scales (1/2, 1/4, 1/8) that is large enough: other pixels
-            by a little, several times sooner.
+        fast: A JPEG may be decoded at the smallest of its own scales (1/2, 1/4, 1/8) that is large enough: sooner, and
+            with pixels that differ a little. Of use where an image is at least twice as large as it is wanted.
 
     Returns:
         uint8 (3, h, w), and (H, W) of the whole image as stored.

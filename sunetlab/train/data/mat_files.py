@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-LIMIT_BYTES = 64 * 2**20  # of a file and of what is unpacked from it: hundreds of times as much as SBD's largest
+LIMIT_BYTES = 64 * 2**20  # of a file, and of what is unpacked: far more than a mask and its boundaries take
 
 _HEADER_BYTES = 128
 _MATRIX, _COMPRESSED = 14, 15
