@@ -142,12 +142,13 @@ def _data(
         InputError: there are none, or no such.
     """
     from sunetlab.train.data import DataConfig
+    from sunetlab.train.data.config import OF_SOURCE
 
     if made is None and source is None:
         raise InputError(f"--data: {folder} holds weights without the data that they were made from; give some")
     fields: dict[str, Any] = {"task": spec.task} if made is None else made.data.model_dump()
     if source is not None:
-        fields |= {"source": source, "train": None, "val": None, "test": None}
+        fields |= OF_SOURCE | {"source": source, "train": None, "val": None, "test": None}
     if size is not None:
         fields["size"] = size
     return given(DataConfig, fields, {"source": "--data", "size": "--size"})

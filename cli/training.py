@@ -14,7 +14,13 @@ from .network import input_size, takes_network
 from .output import Json, note, percent, print_json, say
 
 Data = Annotated[
-    str, typer.Option("--data", metavar="SOURCE", help="scenes, shapes, or folder:PATH.", show_default=False)
+    str,
+    typer.Option(
+        "--data",
+        metavar="SOURCE",
+        help="scenes, shapes, folder:PATH; as published: cifar10:, cifar100:, imagenet:, voc:, cityscapes:, coco:PATH.",
+        show_default=False,
+    ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many images of this split.", show_default=False)]
 
@@ -32,11 +38,16 @@ def train(
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Bring every image to this size.")] = None,
     train_images: Limit = None,
     val_images: Limit = None,
+    train_split: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="voc: train_aug, train, trainval_aug or trainval.", show_default=False),
+    ] = None,
+    partial_data: Annotated[
+        bool, typer.Option("--partial-data", help="A published set may have fewer images than were published.")
+    ] = False,
     init_from: Annotated[
         Path | None,
-        typer.Option(
-            help="A run's or an import's folder: start from its weights, all but the head.", show_default=False
-        ),
+        typer.Option(help="Start from the weights in this folder of a run or an import.", show_default=False),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.", show_default=False)] = None,
     iterations: Annotated[int | None, typer.Option(help="Instead of the recipe's.", show_default=False)] = None,
@@ -67,12 +78,16 @@ def train(
             "size": input_size(size, "--size"),
             "train": train_images,
             "val": val_images,
+            "train_split": train_split,
+            "partial": partial_data,
         },
-        {"source": "--data", "size": "--size"},
+        {"source": "--data", "size": "--size", "train_split": "--train-split"},
     )
     initial = None if init_from is None else Initial.read(init_from)
     run_words = {"spec": spec, "recipe": chosen, "data": config, "seed": seed, "init": initial and initial.init}
     asked = given(Run, run_words, {"seed": "--seed"})
+    if config.trains_on_val:
+        note("the validation images are among those that are trained on: their figures judge nothing")
     with Screen() as screen:
         with screen.counting(f"reading {data}", "images") as progress:
             source = open_data(config, progress)

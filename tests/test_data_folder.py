@@ -112,7 +112,7 @@ def test_worker_processes_give_the_same_batches_and_name_a_broken_file(tmp_path:
 
 
 def test_many_files_are_decoded_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sunetlab.train.data.folder.MANY_FILES", 1)
+    monkeypatch.setattr("sunetlab.train.data.files.MANY_FILES", 1)
     class_folders(tmp_path, {"cat": 4, "dog": 3}, "train")
     class_folders(tmp_path, {"cat": 2, "dog": 2}, "val")
     seen: list[tuple[int, int]] = []

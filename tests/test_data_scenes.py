@@ -256,6 +256,15 @@ def test_defaults_record_and_progress() -> None:
         ({"val_fraction": 1.0}, "less than 1"),
         ({"workers": -1}, "greater than or equal to 0"),
         ({"sise": 64}, "Extra inputs are not permitted"),
+        ({"source": "voc"}, "must be written voc:PATH"),
+        ({"source": "voc:x"}, "classification: voc is for segmentation"),
+        ({"source": "cifar10:x", "task": "segmentation"}, "segmentation: cifar10 is for classification"),
+        (
+            {"source": "voc:x", "task": "segmentation", "train_split": "trainaug"},
+            "'trainaug': known are train_aug, train, trainval_aug, trainval",
+        ),
+        ({"train_split": "train"}, "'train': scenes has one only; leave it out"),
+        ({"partial": 1}, "partial"),
     ],
 )
 def test_wrong_configurations(values: dict[str, object], said: str) -> None:

@@ -29,6 +29,7 @@ from sunetlab.space.screen import Funnel, Screen
 from sunetlab.space.space import Space
 from sunetlab.spec import Task
 from sunetlab.train.data import DataConfig, DataSource
+from sunetlab.train.data.config import OF_SOURCE
 from sunetlab.train.data.scene_style import STYLES
 from sunetlab.train.data.scenes import SIZE as EMBEDDED_SIZE
 from sunetlab.train.recipe import Recipe
@@ -124,7 +125,7 @@ class Study(BaseModel):
             raise InputError(f"--data: {name}: the study's tasks are {', '.join(names)}")
         changed = [
             task.model_copy(
-                update={"data": validate(DataConfig, {**task.data.model_dump(), "source": source}, "--data")}
+                update={"data": validate(DataConfig, task.data.model_dump() | OF_SOURCE | {"source": source}, "--data")}
             )
             if (source := sources.get(task.task))
             else task

@@ -138,6 +138,17 @@ def _check_batch(report: Report, recipe: Recipe, images: int) -> None:
         raise InputError(f"batch_size: {recipe.batch_size}: leaves a single image to a part of a batch: {rule}")
 
 
+def _check_view(x: Tensor, recipe: Recipe, size: tuple[int, int]) -> None:
+    """Refuse training images that are of another size than all others, because the recipe does not cut them.
+
+    Raises:
+        InputError: the canvas that they come on is not what the network is judged on.
+    """
+    if recipe.augment.crop is None and tuple(x.shape[-2:]) != tuple(size):
+        canvas = f"the training images come on a canvas of {x.shape[-2]}×{x.shape[-1]} px"
+        raise InputError(f"augment.crop: not said: {canvas}; a recipe must cut {size[0]}×{size[1]} out of it")
+
+
 class _Trainer:
     """The state of a run between two steps: network, optimiser, finished epochs."""
 
@@ -151,7 +162,7 @@ class _Trainer:
         initial: Initial | None = None,
     ) -> None:
         self.run, self.recipe, self.folder, self.device, self.watch = run, run.recipe, folder, device, watch
-        self.train_split, self.val_split = data.split("train"), data.split("val")
+        self.train_split, self.val_split, self.size = data.split("train"), data.split("val"), data.size
         self.bf16 = self.recipe.precision == "bf16" or (self.recipe.precision == "auto" and device.type == "cuda")
         self.model = initial_model(run, initial).to(device)
         if self.recipe.channels_last:
@@ -240,6 +251,8 @@ class _Trainer:
             set_lr(self.optimizer, self.recipe.lr_at(epoch * self.steps + step, self.steps))
             images, targets, sizes = batch.to(self.device)
             x, y = augment(images, targets, self.recipe.augment, generator, sizes)
+            if step == 0:
+                _check_view(x, self.recipe, self.size)
             losses[step] = self.optimize(x, y)
             if self.device.type == "cpu" or step % CHECK_EVERY == CHECK_EVERY - 1 or step == steps - 1:
                 self.check(losses[: step + 1], epoch)

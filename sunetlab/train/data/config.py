@@ -3,12 +3,38 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Task = Literal["classification", "segmentation"]
 
-SOURCE_FORMS = {"scenes": "scenes", "shapes": "shapes", "folder": "folder:PATH"}
+SOURCE_FORMS = {
+    "scenes": "scenes",
+    "shapes": "shapes",
+    "folder": "folder:PATH",
+    "cifar10": "cifar10:PATH",
+    "cifar100": "cifar100:PATH",
+    "imagenet": "imagenet:PATH",
+    "voc": "voc:PATH",
+    "cityscapes": "cityscapes:PATH",
+    "coco": "coco:PATH",
+}
 """How each known source is written; `source.SOURCES` has a constructor for each name."""
+
+SOURCE_TASKS: dict[str, Task] = {
+    "cifar10": "classification",
+    "cifar100": "classification",
+    "imagenet": "classification",
+    "voc": "segmentation",
+    "cityscapes": "segmentation",
+    "coco": "segmentation",
+}
+"""The task of each source that has one only."""
+
+TRAIN_SPLITS = {"voc": ("train_aug", "train", "trainval_aug", "trainval")}
+"""The published lists that a source can train on, its default first."""
+
+OF_SOURCE: dict[str, None] = {"train_split": None}
+"""Fields that mean nothing for another source, as they are when none is said."""
 
 Side = Annotated[int, Field(strict=True, ge=8, le=8192)]  # strict: else `true` would be 1
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -18,15 +44,20 @@ class DataConfig(BaseModel):
     """The data of a run: where they come from, how large the images are, how many there are.
 
     Attributes:
-        source: `scenes`, `shapes` (easier scenes) or `folder:PATH`.
+        source: `scenes`, `shapes` (easier scenes), `folder:PATH`, or a set in the form that it is published in:
+            `cifar10:PATH`, `cifar100:PATH`, `imagenet:PATH`, `voc:PATH`, `cityscapes:PATH`, `coco:PATH`.
         task: What is asked of an image: one label, or a label per pixel.
         size: (height, width) in px that every image is brought to; one integer means a square. None: the
-            source's own (scenes 64×64; a folder whose images all have one size).
-        train: scenes: number of images (None: 2000); folder: at most so many, drawn by the seed (None: all).
+            source's own (scenes 64×64; a folder whose images all have one size; what is usual for a published set).
+            voc, coco: of the canvas; images keep their own size but where they are larger.
+        train: scenes: number of images (None: 2000); others: at most so many, drawn by the seed (None: all).
         val: The same for the validation split (scenes, None: 500).
         test: The same for the test split (scenes, None: 500).
-        val_fraction: The part of a folder's images that becomes `val` where there is no such split.
-        seed: scenes: the seed of the images; folder: the seed of splits and subsets.
+        train_split: voc: the published list that `train` is: `train_aug` (None: this one), `train`, `trainval_aug` or
+            `trainval`; the last two hold the images of `val`, too.
+        val_fraction: The part of the training images that becomes `val` where there is no such split.
+        partial: A published set may have fewer images than it was published with: what is missing is left out.
+        seed: scenes: the seed of the images; others: the seed of splits and subsets.
         workers: Processes that decode images; 0: this process.
         memory_gib: A split whose decoded images and targets fit is kept in memory, else read anew each epoch.
     """
@@ -39,7 +70,9 @@ class DataConfig(BaseModel):
     train: Count | None = None
     val: Count | None = None
     test: Count | None = None
+    train_split: str | None = None
     val_fraction: float = Field(default=0.1, gt=0, lt=1)
+    partial: bool = Field(default=False, strict=True)
     seed: int = Field(default=0, strict=True, ge=0, lt=2**63)
     workers: int = Field(default=2, strict=True, ge=0, le=256)
     memory_gib: float = Field(default=4.0, strict=True, ge=0, allow_inf_nan=False)
@@ -64,6 +97,24 @@ class DataConfig(BaseModel):
             raise ValueError(f"{value!r}: there is no home folder {Path(path).parts[0]}") from None
         return value
 
+    @field_validator("task")
+    @classmethod
+    def _its_task(cls, value: Task, info: ValidationInfo) -> Task:
+        name = str(info.data.get("source")).partition(":")[0]
+        if SOURCE_TASKS.get(name, value) != value:
+            raise ValueError(f"{value}: {name} is for {SOURCE_TASKS[name]}")
+        return value
+
+    @field_validator("train_split")
+    @classmethod
+    def _its_list(cls, value: str | None, info: ValidationInfo) -> str | None:
+        name = str(info.data.get("source")).partition(":")[0]
+        known = TRAIN_SPLITS.get(name, ())
+        if value is not None and value not in known and "source" in info.data:
+            rule = f"known are {', '.join(known)}" if known else f"{name} has one only; leave it out"
+            raise ValueError(f"{value!r}: {rule}")
+        return value
+
     @property
     def name(self) -> str:
         """The source's name, without its path."""
@@ -73,6 +124,11 @@ class DataConfig(BaseModel):
     def path(self) -> Path:
         """The source's path as given, `~` expanded."""
         return Path(self.source.partition(":")[2]).expanduser()
+
+    @property
+    def trains_on_val(self) -> bool:
+        """Whether the images of `val` are among those of `train`."""
+        return self.train_split is not None and self.train_split.startswith("trainval")
 
     @property
     def limits(self) -> dict[str, int | None]:

@@ -8,22 +8,20 @@ to cover, for segmentation image and mask are stretched.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from sunetlab.errors import InputError
 from sunetlab.train.data.config import DataConfig, Task
-from sunetlab.train.data.folder_layout import Item, read_layout
-from sunetlab.train.data.folder_splits import Splits, make_splits
-from sunetlab.train.data.image_files import image_size, mask_size, read_image, read_mask, shown
-from sunetlab.train.data.split import VOID, Batch, FileSplit, MemorySplit, Progress, in_memory
+from sunetlab.train.data.files import FilesSource, SplitFiles
+from sunetlab.train.data.folder_layout import read_layout
+from sunetlab.train.data.image_files import image_size, mask_size, px, read_image, read_mask, shown
+from sunetlab.train.data.split import VOID, Batch, Progress
+from sunetlab.train.data.splits import Item, Splits, make_splits
 
-MANY_FILES = 1000  # below it, decoding takes less time than starting worker processes
 
-
-class FolderSource:
+def open_folder(config: DataConfig, progress: Progress | None = None) -> FilesSource:
     """The images below a folder.
 
     Args:
@@ -33,48 +31,17 @@ class FolderSource:
     Raises:
         InputError: The folder, a file's header, or the sizes of images and masks are wrong.
     """
+    root = config.path
+    layout = read_layout(root, config.task)
+    splits = make_splits(layout.splits, config)
+    size = _checked_size(root, splits, config.size, progress)
+    classes = layout.classes or _classes_of_masks(root, layout.splits, progress)
 
-    def __init__(self, config: DataConfig, progress: Progress | None = None) -> None:
-        self.task = config.task
-        self._config = config
-        self._root = config.path
-        layout = read_layout(self._root, config.task)
-        self._items = make_splits(layout.splits, config)
-        self.size = _checked_size(self._root, self._items, config.size, progress)
-        self.classes = layout.classes or _classes_of_masks(self._root, layout.splits, progress)
-        self._opened: dict[str, MemorySplit | FileSplit] = {}
+    def files(items: list[Item]) -> SplitFiles:
+        reader = FolderReader(config.task, root, tuple(items), size, len(classes))
+        return SplitFiles(reader, [item.image for item in items], size)
 
-    def split(self, name: str, progress: Progress | None = None) -> MemorySplit | FileSplit:
-        """The split `name`; decoded at the first call where it fits in `memory_gib`.
-
-        Raises:
-            InputError: There is no such split, or one of its files is broken.
-        """
-        if name not in self._items:
-            raise InputError(f"split {name!r}: {shown(self._root)} has {', '.join(self._items)}")
-        if name not in self._opened:
-            self._opened[name] = self._open(self._items[name], progress)
-        return self._opened[name]
-
-    def record(self) -> dict[str, Any]:
-        """Source, task, seed, image size, classes, and the files of every split, relative to the folder."""
-        return {
-            "source": self._config.source,
-            "task": self.task,
-            "seed": self._config.seed,
-            "size": list(self.size),
-            "classes": [shown(name) for name in self.classes],
-            "images": {name: len(items) for name, items in self._items.items()},
-            "files": {name: [shown(item.image) for item in items] for name, items in self._items.items()},
-        }
-
-    def _open(self, items: list[Item], progress: Progress | None) -> MemorySplit | FileSplit:
-        config = self._config
-        reader = FolderReader(self.task, self._root, tuple(items), self.size, len(self.classes))
-        image_bytes = self.size[0] * self.size[1] * (4 if self.task == "segmentation" else 3)
-        if len(items) * image_bytes > config.memory_gib * 2**30:
-            return FileSplit(reader, config.workers)
-        return in_memory(reader, config.workers if len(items) >= MANY_FILES else 0, progress)
+    return FilesSource(config, classes, size, {name: files(items) for name, items in splits.items()})
 
 
 @dataclass(frozen=True)
@@ -127,12 +94,12 @@ def _checked_size(
         found = image_size(path)
         if isinstance(item.target, str) and (masked := mask_size(root / item.target)) != found:
             raise InputError(
-                f"{shown(root / item.target)}: {_px(masked)}, but its image is {_px(found)}; they must agree"
+                f"{shown(root / item.target)}: {px(masked)}, but its image is {px(found)}; they must agree"
             )
         first = first or found
         if size is None and found != first:
             raise InputError(
-                f"{shown(path)}: {_px(found)}, but {shown(items[0].image)} is {_px(first)};"
+                f"{shown(path)}: {px(found)}, but {shown(items[0].image)} is {px(first)};"
                 " give data.size to bring all images to one size"
             )
         if progress is not None:
@@ -155,7 +122,3 @@ def _classes_of_masks(root: Path, splits: Splits, progress: Progress | None) -> 
     if largest == 0:
         raise InputError(f"{shown(root)}: the masks hold no label but 0; classes.txt can name more classes")
     return tuple(f"class {label}" for label in range(largest + 1))
-
-
-def _px(size: tuple[int, int]) -> str:
-    return f"{size[0]}×{size[1]} px"

@@ -8,22 +8,10 @@ from pathlib import Path
 from sunetlab.errors import InputError
 from sunetlab.train.data.config import Task
 from sunetlab.train.data.image_files import IMAGE_SUFFIXES, MASK_SUFFIX, shown
+from sunetlab.train.data.listing import data_folder
+from sunetlab.train.data.splits import WHOLE, Item
 
 SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-WHOLE = ""  # the only split of a folder without split sub-folders
-
-
-@dataclass(frozen=True)
-class Item:
-    """One image.
-
-    Attributes:
-        image: Its path below the root.
-        target: The number of its class, or its mask's path below the root.
-    """
-
-    image: str
-    target: int | str
 
 
 @dataclass(frozen=True)
@@ -48,11 +36,7 @@ def read_layout(root: Path, task: Task) -> Layout:
         InputError: The folder is not there, is not laid out for `task`, or images and masks do not match.
     """
     try:
-        if not root.exists():
-            raise InputError(f"{shown(root)}: no such folder")
-        if not root.is_dir():
-            raise InputError(f"{shown(root)}: a file; a data source is a folder")
-        return _LAYOUTS[task](root, _split_folders(root))
+        return _LAYOUTS[task](data_folder(root), _split_folders(root))
     except OSError as error:
         raise InputError(f"{shown(error.filename or root)}: cannot be listed: {error.strerror}") from None
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sunetlab.errors import InputError
+from sunetlab.train.data.frames import Frame, Size, View
 from sunetlab.train.data.split import VOID
 
 U8 = NDArray[np.uint8]
@@ -25,6 +26,11 @@ _BROKEN = (
     *(OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError, OverflowError),
     RuntimeError,  # of the decoders of formats that a suffix may hide: AVIF; DDS has its child NotImplementedError
 )
+
+
+def px(size: Size) -> str:
+    """(height, width) in words."""
+    return f"{size[0]}×{size[1]} px"
 
 
 def shown(path: Path | str) -> str:
@@ -78,6 +84,43 @@ def read_image(path: Path, size: tuple[int, int], crop: bool) -> U8:
         return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
 
 
+def read_view(path: Path, view: View, fast: bool = False) -> tuple[U8, Size]:
+    """Decode what a view shows of an image, in RGB, as it is stored: the labels of published sets are of stored pixels.
+
+    Args:
+        path: The file.
+        view: From the image's size to the part that is kept and its scale (bilinear with antialiasing).
+        fast: A JPEG may be decoded at the smallest of its own scales (1/2, 1/4, 1/8) that is large enough: sooner, and
+            with pixels that differ a little. Of use where an image is at least twice as large as it is wanted.
+
+    Returns:
+        uint8 (3, h, w), and (H, W) of the whole image as stored.
+
+    Raises:
+        InputError: The file is broken, or too large, stored or scaled.
+    """
+    with _opened(path) as opened:
+        stored = (opened.height, opened.width)
+        frame = view(stored)
+        if frame.scaled[0] * frame.scaled[1] > LIMIT_PX:
+            raise InputError(
+                f"{shown(path)}: {px(stored)}, too thin; scaled, it would have more than {LIMIT_PX:,} pixels"
+            )
+        if fast:
+            opened.draft(None, frame.scaled[::-1])
+        image = _rgb(opened)
+        if image.size != frame.scaled[::-1]:
+            image = image.resize(frame.scaled[::-1], Image.Resampling.BILINEAR)
+        rows, columns = frame.window
+        pixels = np.asarray(image, dtype=np.uint8)[rows, columns]
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1)), stored
+
+
+def view_mask(labels: U8, frame: Frame) -> U8:
+    """What a frame shows of a mask (H, W); a pixel takes the nearest's label."""
+    return _scaled(labels, frame.scaled)[frame.window]
+
+
 def read_mask(path: Path, size: tuple[int, int], num_classes: int | None = None) -> U8:
     """Decode a mask, upright by its own orientation; a palette image gives its indices.
 
@@ -95,12 +138,15 @@ def read_mask(path: Path, size: tuple[int, int], num_classes: int | None = None)
     with _opened(path) as opened:
         _refuse_colour(opened, path)
         labels = np.asarray(ImageOps.exif_transpose(opened))
-    _refuse_labels(labels, path, num_classes)
-    mask = Image.fromarray(labels.astype(np.uint8))
-    height, width = size
-    if mask.size != (width, height):
-        mask = mask.resize((width, height), Image.Resampling.NEAREST)
-    return np.array(mask, dtype=np.uint8)
+    refuse_labels(labels, path, num_classes)
+    return _scaled(labels.astype(np.uint8), size)
+
+
+def _scaled(labels: U8, size: Size) -> U8:
+    """A mask brought to `size`: each pixel takes the nearest's label."""
+    if labels.shape == size:
+        return labels
+    return np.array(Image.fromarray(labels).resize(size[::-1], Image.Resampling.NEAREST), dtype=np.uint8)
 
 
 @contextmanager
@@ -156,7 +202,12 @@ def _refuse_colour(mask: Image.Image, path: Path) -> None:
         )
 
 
-def _refuse_labels(labels: NDArray[np.generic], path: Path, num_classes: int | None) -> None:
+def refuse_labels(labels: NDArray[np.generic], path: Path, num_classes: int | None) -> None:
+    """Refuse a mask with a label that is neither below `num_classes` (None: 255) nor VOID.
+
+    Raises:
+        InputError: Naming the file, the label and the rule.
+    """
     allowed = np.zeros(256, dtype=np.bool_)
     allowed[:num_classes] = True
     allowed[VOID] = True

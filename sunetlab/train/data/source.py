@@ -5,10 +5,15 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from sunetlab.train.data.cifar import open_cifar
+from sunetlab.train.data.cityscapes import open_cityscapes
+from sunetlab.train.data.coco import open_coco
 from sunetlab.train.data.config import DataConfig, Task
-from sunetlab.train.data.folder import FolderSource
+from sunetlab.train.data.folder import open_folder
+from sunetlab.train.data.imagenet import open_imagenet
 from sunetlab.train.data.scenes import ScenesSource
 from sunetlab.train.data.split import Batch, Progress
+from sunetlab.train.data.voc import open_voc
 
 
 class Split(Protocol):
@@ -42,7 +47,7 @@ class DataSource(Protocol):
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) in px of every image, or of the canvas that every image lies on."""
+        """(height, width) in px of every image, or of the canvas that every image lies on; imagenet: of `val`'s."""
         ...
 
     def split(self, name: str, progress: Progress | None = None) -> Split:
@@ -61,7 +66,13 @@ class DataSource(Protocol):
 SOURCES: dict[str, Callable[[DataConfig, Progress | None], DataSource]] = {
     "scenes": ScenesSource,
     "shapes": ScenesSource,
-    "folder": FolderSource,
+    "folder": open_folder,
+    "cifar10": open_cifar,
+    "cifar100": open_cifar,
+    "imagenet": open_imagenet,
+    "voc": open_voc,
+    "cityscapes": open_cityscapes,
+    "coco": open_coco,
 }
 
 

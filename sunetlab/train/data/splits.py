@@ -1,4 +1,4 @@
-"""Splits and subsets of a list of files by a seed.
+"""Images and their targets by name, and splits and subsets of them by a seed.
 
 An item's place is decided by a hash of the seed and its name, never by its place in a listing: the same files give
 the same split on every machine.
@@ -7,19 +7,34 @@ the same split on every machine.
 import hashlib
 import os
 from collections import defaultdict
+from dataclasses import dataclass
 
 from sunetlab.errors import InputError
 from sunetlab.train.data.config import DataConfig
-from sunetlab.train.data.folder_layout import WHOLE, Item
 from sunetlab.train.data.image_files import shown
 
-TEST_FRACTION = 0.1  # of a folder without split sub-folders
+WHOLE = ""  # the only split of data that have none of their own
+TEST_FRACTION = 0.1  # of data without splits
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image.
+
+    Attributes:
+        image: Its path below the root.
+        target: The number of its class, or its mask's path below the root.
+    """
+
+    image: str
+    target: int | str
+
 
 Splits = dict[str, list[Item]]
 
 
 def make_splits(found: Splits, config: DataConfig) -> Splits:
-    """The splits of a run, in the order train, val, test: the folder's own, those made by the seed, then the limits.
+    """The splits of a run, in the order train, val, test: the data's own, those made by the seed, then the limits.
 
     Raises:
         InputError: There are too few images to make a split.
