@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sunetlab import InputError
-from sunetlab.files import shown
+from sunetlab import InputError, SUNetSpec
+from sunetlab.files import read_table, shown
 
 from .answers import TOP, Answers, Look
 from .inference import (
@@ -27,6 +27,7 @@ from .output import Json, note, percent, print_json, print_table, say, sides
 
 if TYPE_CHECKING:  # which imports torch
     from sunetlab.train.predict import Predictor
+    from sunetlab.train.run import Run
 
 _RANKS = ("first", "second", "third", "fourth", "fifth")
 
@@ -73,7 +74,7 @@ def predict(
     model = changed(model, output_stride, downsampling)
     target = pick_device(device)
     predictor = Predictor(model.to(target).eval(), target, inference)
-    size = made.data.size if made else None
+    size = _seen_at(run, made, model.spec)
     rows: list[dict[str, Any]] = []
     with Screen() as screen, screen.counting("predicting", "images") as progress:
         for done, file in enumerate(files, 1):
@@ -130,6 +131,19 @@ def _files(images: Iterable[Path]) -> Iterable[Path]:
         if not found:
             raise InputError(f"IMAGES: {shown(str(path))}: holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
         yield from found
+
+
+def _seen_at(folder: Path, made: "Run | None", spec: SUNetSpec) -> tuple[int, int] | None:
+    """(height, width) in px that images are brought to, as they were in training; None leaves them as they are."""
+    from sunetlab.train.run import DATA
+
+    asked = None if made is None or made.data.keeps_sizes else made.data.size
+    if asked is not None or spec.task == "segmentation":
+        return asked
+    if not (folder / DATA).exists():
+        return spec.design_size
+    height, width = read_table(folder / DATA)["size"]
+    return height, width
 
 
 def _look(predictor: "Predictor", file: Path, size: tuple[int, int] | None, with_maps: bool) -> Look:

@@ -16,6 +16,7 @@ from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
 from sunetlab.spec import Task
 from sunetlab.train.data import DataConfig
+from sunetlab.train.data.image_files import read_image
 from sunetlab.train.predict import Inference, Predictor
 from sunetlab.train.recipe import Recipe
 from sunetlab.train.run import DATA, RUN, Run, load_model
@@ -35,7 +36,8 @@ def write_run(folder: Path, task: Task = "segmentation", size: tuple[int, int] |
     data = DataConfig(source="folder:set", task=task, size=size)
     Run(spec=model.spec, recipe=Recipe(batch_size=2), data=data).save(folder)
     save_weights(model, folder / WEIGHTS)
-    (folder / DATA).write_text(json.dumps({"classes": CLASSES[: model.spec.num_classes]}))
+    record = {"classes": CLASSES[: model.spec.num_classes], "size": size or (32, 40)}
+    (folder / DATA).write_text(json.dumps(record))
     return model
 
 
@@ -282,3 +284,35 @@ def test_an_image_for_which_there_is_no_memory(said: Said, monkeypatch: pytest.M
     status, _, err = said("predict net some/images/0.png --out o --device cpu")
     assert (status, len(err.splitlines())) == (2, 1)
     assert "some/images/0.png: 32x40: not enough memory; give --tile" in err
+
+
+@pytest.mark.parametrize(
+    ("source", "recorded", "side"),
+    [("folder:set", [24, 24], 24), ("voc:set", [64, 64], None), (None, None, 224)],
+)
+def test_images_are_brought_to_what_the_network_was_trained_on(
+    said: Said, tmp_path: Path, source: str | None, recorded: list[int] | None, side: int | None
+) -> None:
+    """A classifier sees the side of its training images, or of its design; on a canvas images keep their own."""
+    task: Task = "segmentation" if source == "voc:set" else "classification"
+    model = write_run(tmp_path / "net", task)
+    if source is None:
+        (tmp_path / "net" / RUN).unlink()
+        (tmp_path / "net" / DATA).unlink()
+    else:
+        data = DataConfig(source=source, task=task, size=64 if task == "segmentation" else None)  # type: ignore[arg-type]
+        (tmp_path / "net" / RUN).unlink()
+        Run(spec=model.spec, recipe=Recipe(), data=data).save(tmp_path / "net")
+        (tmp_path / "net" / DATA).write_text(json.dumps({"classes": CLASSES, "size": recorded}))
+    write_images(tmp_path / "some", [(32, 40)])
+    status, out, err = said("predict net some/images --device cpu --json" + (" --out o" if side is None else ""))
+    assert status == 0, err
+    if side is None:
+        with Image.open("o/0.png") as image:
+            pixels = np.asarray(Image.open("some/images/0.png")).transpose(2, 0, 1).copy()
+            assert np.array_equal(np.asarray(image), Predictor(model, CPU)(torch.from_numpy(pixels)).argmax(0).numpy())
+        return
+    seen = read_image(Path("some/images/0.png"), (side, side), crop=True)
+    expected = Predictor(model, CPU)(torch.from_numpy(seen)).max().item()
+    assert json.loads(out)["images"][0]["classes"][0]["probability"] == pytest.approx(expected, rel=1e-4)
+    assert f"{side}x{side}" in err

@@ -126,6 +126,11 @@ class DataConfig(BaseModel):
         return Path(self.source.partition(":")[2]).expanduser()
 
     @property
+    def keeps_sizes(self) -> bool:
+        """Whether `size` is that of a canvas, on which images keep their own."""
+        return self.name in ("voc", "coco")
+
+    @property
     def trains_on_val(self) -> bool:
         """Whether the images of `val` are among those of `train`."""
         return self.train_split is not None and self.train_split.startswith("trainval")
