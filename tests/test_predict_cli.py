@@ -300,7 +300,7 @@ def test_images_are_brought_to_what_the_network_was_trained_on(
         (tmp_path / "net" / RUN).unlink()
         (tmp_path / "net" / DATA).unlink()
     else:
-        data = DataConfig(source=source, task=task, size=64 if task == "segmentation" else None)  # type: ignore[arg-type]
+        data = DataConfig(source=source, task=task, size=64 if task == "segmentation" else None)
         (tmp_path / "net" / RUN).unlink()
         Run(spec=model.spec, recipe=Recipe(), data=data).save(tmp_path / "net")
         (tmp_path / "net" / DATA).write_text(json.dumps({"classes": CLASSES, "size": recorded}))
