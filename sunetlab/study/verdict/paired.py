@@ -1,0 +1,104 @@
+"""Two arms that share their seeds: the mean difference, its interval, its exact test.
+
+Seeds, data order and everything else are shared between the arms, so results are compared pair by pair. Nothing is
+supposed of the differences' distribution but that, were the arms alike, each could as well have had the other sign.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+
+EXACT_PAIRS = 16  # up to so many, all 2^n signs are looked at; beyond it 99,999 drawn ones
+RESAMPLES = 9_999  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One arm against another, over the pairs that both have finished.
+
+    Attributes:
+        difference: mean of second - first, in the results' unit.
+        low, high: of its BCa interval (Efron 1987).
+        p: of the sign-flip test, two-sided; exact up to 16 pairs.
+        pairs: how many there are.
+        spread: standard deviation of the differences; nan for one pair.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    pairs: int
+    spread: float
+
+
+def compare(first: ArrayLike, second: ArrayLike, confidence: float = 0.95, seed: int = 0) -> Comparison:
+    """Compare two arms whose results are in the order of their shared seeds.
+
+    Args:
+        first: (pairs,) results, finite.
+        second: The other arm's.
+        confidence: of the interval.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: the two differ in length, are empty or hold what is not finite.
+    """
+    a, b = (np.asarray(values, dtype=np.float64) for values in (first, second))
+    if a.ndim != 1 or a.shape != b.shape or not len(a):
+        raise ValueError(f"results of shapes {a.shape} and {b.shape}: a comparison takes pairs")
+    differences = b - a
+    if not np.isfinite(differences).all():
+        raise ValueError("results that are not finite cannot be compared")
+    low, high = bca_interval(differences, confidence, seed)
+    spread = float(differences.std(ddof=1)) if len(differences) > 1 else math.nan
+    return Comparison(float(differences.mean()), low, high, sign_flip_p(differences, seed), len(differences), spread)
+
+
+def sign_flip_p(differences: ArrayLike, seed: int = 0) -> float:
+    """Two-sided p of the sign-flip test on the mean: the part of all sign patterns that give a mean as far from 0.
+
+    Args:
+        differences: (pairs,), one for each pair.
+        seed: of the patterns that are drawn, beyond 16 pairs.
+    """
+    d = np.abs(np.asarray(differences, dtype=np.float64))
+    observed = abs(float(np.asarray(differences, dtype=np.float64).sum()))
+    if len(d) <= EXACT_PAIRS:
+        signs = 1.0 - 2.0 * ((np.arange(2 ** len(d))[:, None] >> np.arange(len(d))) & 1)
+        return float(_as_far(signs @ d, observed).mean())
+    drawn = np.random.default_rng(seed).choice([-1.0, 1.0], (99_999, len(d)))
+    return float((_as_far(drawn @ d, observed).sum() + 1) / (len(drawn) + 1))  # the observed pattern is one of them
+
+
+def _as_far(sums: NDArray[Any], observed: float) -> NDArray[np.bool_]:
+    """Whether sums are as far from 0 as the observed one, to within rounding."""
+    far: NDArray[np.bool_] = np.abs(sums) >= observed * (1 - 1e-12) - 1e-300
+    return far
+
+
+def fewest_pairs(alpha: float = 0.05) -> int:
+    """Pairs with which a two-sided sign-flip test can reach `alpha` at all: the least n with 2 / 2^n <= alpha."""
+    return math.ceil(1 - math.log2(alpha) - 1e-12)
+
+
+def bca_interval(sample: Floats, confidence: float = 0.95, seed: int = 0) -> tuple[float, float]:
+    """Bias-corrected and accelerated bootstrap interval of the mean (Efron 1987), by scipy.
+
+    A sample of equal values has an interval without width; a single value has none, (-inf, inf).
+    """
+    if len(sample) < 2:
+        return -math.inf, math.inf
+    if np.ptp(sample) == 0:
+        return float(sample[0]), float(sample[0])
+    rng = np.random.default_rng(seed)
+    found = stats.bootstrap(
+        (sample,), np.mean, n_resamples=RESAMPLES, confidence_level=confidence, method="BCa", rng=rng
+    )
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
