@@ -11,7 +11,7 @@ import typer
 from sunetlab import InputError, SunetlabError
 
 from .inference import Device
-from .output import Json, note, percent, print_json, print_table, say, short
+from .output import Json, note, percent, print_json, print_table, say, say_lines, short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +100,35 @@ def status(study: Name, as_json: Json = False) -> None:
     counts = Counter(zip(table["task"], table["state"], table["reason"], strict=True))
     print_table(["task", "state", "reason", "trials"], [[*key, count] for key, count in counts.items()])
     _print_arms(asked, table)
+
+
+@app.command()
+def verdict(study: Name, as_json: Json = False) -> None:
+    """What the results allow to be claimed: every design against the study's baseline, seed by seed."""
+    from dataclasses import asdict
+
+    from sunetlab.study import results
+    from sunetlab.study.judge import verdicts
+
+    folder = _existing(study)
+    asked = results.load_study(folder)
+    if asked.baseline is None:
+        raise InputError(f"study: {study!r}: names no [baseline], the design that others are compared with")
+    table = results.trials(asked, folder)
+    found = {task: verdicts(asked, table, task) for task in _tasks(asked)}
+    if as_json:
+        print_json({"study": asked.name, "verdicts": {task: list(map(asdict, each)) for task, each in found.items()}})
+        return
+    say(f"{asked.name}: {asked.question}")
+    for task, each in found.items():
+        say()
+        say(f"{task}:")
+        for one in each:
+            say_lines(one.sentence)
+        if not each:
+            say("No trial of another design has finished with a seed of the baseline's.")
+    if (left := int(table["state"].isin(["waiting", "running"]).sum())) and any(found.values()):
+        note(f"{left} trials are left: whoever looks before the end finds differences more often than p says")
 
 
 @app.command()

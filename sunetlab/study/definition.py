@@ -8,6 +8,7 @@ sampler = "grid"                  all designs, or "random": `designs` of them, d
 [network]                         what all designs share, in the words of `sunetlab build`
 [factors]                         word = [level, level, …] or a text (`space.factors`); every combination is a design
 [[arms]]                          or, in their place, one table of words for each design
+[baseline]                        word = level: the one design that all others are compared with, seed by seed
 [[tasks]]                         one or more: task, recipe (a table; `base` names one to start from), data
 """
 
@@ -68,6 +69,7 @@ class Study(BaseModel):
     network: dict[str, Any] = {}
     factors: dict[str, list[Any] | str] = {}
     arms: tuple[dict[str, Any], ...] = ()
+    baseline: dict[str, Any] | None = None
     seeds: Annotated[tuple[Annotated[int, Field(strict=True, ge=0, lt=2**31)], ...], Field(min_length=1)] = (0,)
     where: str | None = None
     sampler: Literal["grid", "random", "tpe"] = "grid"
@@ -87,6 +89,11 @@ class Study(BaseModel):
             raise ValueError("factors: a study has factors or arms, one of the two")
         if self.arms and self.designs is not None:
             raise ValueError(f"designs: {self.designs}: are chosen from factors; arms are all of them")
+        if self.baseline is not None and self.is_adaptive:
+            raise ValueError("baseline: goes with designs that are all trained; a search chooses them by their results")
+        for word in self.baseline or {}:
+            if word not in self.varied:
+                raise ValueError(f"baseline: {word}: is not varied; varied are {', '.join(self.varied)}")
         for word in {"task", "num_classes"} & {*self.network, *self.varied}:
             raise ValueError(f"network: {word}: follows from the tasks and their data; leave it out")
         return self

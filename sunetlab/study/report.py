@@ -16,6 +16,7 @@ from sunetlab.space.factors import in_order, level_name
 from sunetlab.study import charts, results
 from sunetlab.study.charts import Arm, Curve, Level
 from sunetlab.study.definition import Study, StudyTask
+from sunetlab.study.judge import verdicts
 from sunetlab.study.recorded import INTERRUPTED
 from sunetlab.study.runner import TRIALS
 from sunetlab.study.search import STARTUP
@@ -46,6 +47,7 @@ class TaskPage(NamedTuple):
     value_name: str
     standing: str
     doubt: str
+    verdicts: tuple[str, ...]  # on every arm against the study's baseline, in words
     counts: tuple[tuple[str, int], ...]  # state or reason of failure → trials
     total: int
     feasible: int | None  # designs that an adaptive study chooses from
@@ -70,7 +72,10 @@ def write_report(study: Study, folder: Path, command: str) -> Path:
     """
     trials = results.trials(study, folder)
     arms = results.arms(trials, study)
-    pages = [_task_page(study, task, folder, _rows(trials, task.task), _rows(arms, task.task)) for task in study.tasks]
+    pages = []
+    for task in study.tasks:
+        said = tuple(verdict.sentence for verdict in verdicts(study, trials, task.task))
+        pages.append(_task_page(study, task, folder, _rows(trials, task.task), _rows(arms, task.task), said))
     templates = Environment(
         loader=PackageLoader("sunetlab.study", ""),
         autoescape=True,
@@ -84,6 +89,7 @@ def write_report(study: Study, folder: Path, command: str) -> Path:
         pages=pages,
         command=command,
         plural=plural,
+        left=LEFT,
         startup=STARTUP,
         shared={word: level_name(value) for word, value in study.network.items() if word not in study.varied},
         factors={
@@ -110,7 +116,9 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _task_page(study: Study, task: StudyTask, folder: Path, trials: list[Row], rows: list[Row]) -> TaskPage:
+def _task_page(
+    study: Study, task: StudyTask, folder: Path, trials: list[Row], rows: list[Row], said: tuple[str, ...]
+) -> TaskPage:
     home, value_name = folder / TRIALS / task.task, VALUE_NAMES[OBJECTIVE[task.task]]
     arms = [_arm(study, row, trials, is_best=row is rows[0]) for row in rows]
     curves = _curves(study, home, trials, rows, f"val_{OBJECTIVE[task.task]}")
@@ -122,6 +130,7 @@ def _task_page(study: Study, task: StudyTask, folder: Path, trials: list[Row], r
         value_name=value_name,
         standing=text,
         doubt=doubt,
+        verdicts=said,
         counts=counts,
         total=total,
         feasible=results.feasible(study, folder, task.task),
