@@ -11,7 +11,10 @@ import typer
 from sunetlab import InputError, SunetlabError
 
 from .inference import Device
-from .output import Json, note, percent, print_json, print_table, say, say_lines, short
+from .output import Json, note, percent, print_json, print_table, say, short
+from .plan import plan
+from .study_named import Name, existing, folder_of, load
+from .verdict import verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
     from sunetlab.study.definition import Study, StudyTask
 
 app = typer.Typer(help="Many candidates, one question.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, its .toml file, or its folder.")]
+app.command("plan")(plan)
+app.command("verdict")(verdict)
 Out = Annotated[Path | None, typer.Option(help="The study's folder; by default runs/NAME.", show_default=False)]
 
 
@@ -38,7 +42,7 @@ def list_studies(as_json: Json = False) -> None:
 @app.command()
 def show(study: Name, as_json: Json = False) -> None:
     """What a study would run: its question, its factors, its candidates and what each costs."""
-    asked = _load(study)
+    asked = load(study)
     if as_json:
         print_json(asked.model_dump(mode="json"))
         return
@@ -73,10 +77,10 @@ def run(
 
     from .progress import Screen, StudyScreen
 
-    asked = _load(study)
+    asked = load(study)
     if data:
         asked = asked.with_sources(dict(_task_and_source(asked, text) for text in data))
-    folder = _folder(study, asked, out)
+    folder = folder_of(study, asked, out)
     with Screen() as screen:
         run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen))
     _conclude(asked, folder)
@@ -87,7 +91,7 @@ def status(study: Name, as_json: Json = False) -> None:
     """How far a study is: finished, failed by reason, waiting; every trial with --json."""
     from sunetlab.study import results
 
-    folder = _existing(study)
+    folder = existing(study)
     asked = results.load_study(folder)
     table = results.trials(asked, folder)
     if as_json:
@@ -103,41 +107,12 @@ def status(study: Name, as_json: Json = False) -> None:
 
 
 @app.command()
-def verdict(study: Name, as_json: Json = False) -> None:
-    """What the results allow to be claimed: every design against the study's baseline, seed by seed."""
-    from dataclasses import asdict
-
-    from sunetlab.study import results
-    from sunetlab.study.judge import verdicts
-
-    folder = _existing(study)
-    asked = results.load_study(folder)
-    if asked.baseline is None:
-        raise InputError(f"study: {study!r}: names no [baseline], the design that others are compared with")
-    table = results.trials(asked, folder)
-    found = {task: verdicts(asked, table, task) for task in _tasks(asked)}
-    if as_json:
-        print_json({"study": asked.name, "verdicts": {task: list(map(asdict, each)) for task, each in found.items()}})
-        return
-    say(f"{asked.name}: {asked.question}")
-    for task, each in found.items():
-        say()
-        say(f"{task}:")
-        for one in each:
-            say_lines(one.sentence)
-        if not each:
-            say("No trial of another design has finished with a seed of the baseline's.")
-    if (left := int(table["state"].isin(["waiting", "running"]).sum())) and any(found.values()):
-        note(f"{left} trials are left: whoever looks before the end finds differences more often than p says")
-
-
-@app.command()
 def report(study: Name) -> None:
     """Write the study's results page, one file that opens without a network."""
     from sunetlab.study.report import write_report
     from sunetlab.study.results import load_study
 
-    folder = _existing(study)
+    folder = existing(study)
     say(str(write_report(load_study(folder), folder, _command(folder))))
 
 
@@ -154,7 +129,7 @@ def export(
     """Write the chosen configuration and its weights: the best, or the best within bounds."""
     from sunetlab.study.results import load_study
 
-    folder = _existing(study)
+    folder = existing(study)
     asked = load_study(folder)
     names = _tasks(asked)
     if task is None and len(names) > 1:
@@ -293,34 +268,6 @@ def _task_and_source(asked: "Study", text: str) -> tuple[str, str]:
     if len(names) > 1:
         raise InputError(f"--data: {text!r}: the study has several tasks; write {names[0]}=SOURCE")
     return names[0], text
-
-
-def _load(name: str) -> "Study":
-    """The study called so, in a file, or in a folder where it ran."""
-    from sunetlab.study.definition import Study, find
-    from sunetlab.study.results import load_study
-
-    return load_study(Path(name)) if _is_study(Path(name)) else Study.load(find(name))
-
-
-def _is_study(path: Path) -> bool:
-    return (path / "study.toml").is_file()
-
-
-def _folder(name: str, asked: "Study", out: Path | None) -> Path:
-    return out or (Path(name) if _is_study(Path(name)) else Path("runs") / asked.name)
-
-
-def _existing(name: str) -> Path:
-    """The folder of a study that ran, by the folder, the study's name or its file."""
-    if _is_study(Path(name)):
-        return Path(name)
-    if Path(name).is_file():
-        name = _load(name).name
-    folder = Path("runs") / name.removesuffix(".toml")
-    if not folder.is_dir():
-        raise InputError(f"study: {name!r}: has not run here: there is no folder {folder}; give the study's folder")
-    return folder
 
 
 def _command(folder: Path) -> str:

@@ -23,7 +23,7 @@ from sunetlab import SUNetSpec, build
 from sunetlab.analysis.memory import Setting
 from sunetlab.analysis.plan import Layer, Plan
 from sunetlab.model.sunet import SUNet
-from sunetlab.train.loop import _Trainer
+from sunetlab.train.loop import Trainer
 from sunetlab.train.optimizer import make_optimizer
 from sunetlab.train.recipe import Recipe
 
@@ -218,7 +218,7 @@ class Trained:
 
     def step(self, images: Tensor, targets: Tensor) -> None:
         """Make one step."""
-        _Trainer.optimize(self.loop, images, targets)
+        Trainer.optimize(self.loop, images, targets)
 
     def watched(self, images: Tensor, targets: Tensor) -> Step:
         """Make one step on a CPU and watch it."""

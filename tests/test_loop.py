@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sunetlab import InputError
 from sunetlab.spec import Task
 from sunetlab.train.evaluate import counted, evaluate, loss_sum, per_class
-from sunetlab.train.loop import NotFiniteError, Silent, _Trainer, initial_model, train
+from sunetlab.train.loop import NotFiniteError, Silent, Trainer, initial_model, train
 from sunetlab.train.optimizer import make_optimizer, set_lr
 from sunetlab.train.run import Run, load_model, read_log
 from sunetlab.train.transfer import Initial
@@ -110,7 +110,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(task: Task, tmp_path
     """In evaluation mode, where BN does not see the batch, the parts must add up."""
     data, steps = TinyData(task), []
     for accumulate in (1, 3):
-        trainer = _Trainer(tiny_run(task, accumulate=accumulate), data, tmp_path, CPU, Silent())
+        trainer = Trainer(tiny_run(task, accumulate=accumulate), data, tmp_path, CPU, Silent())
         trainer.model.eval()
         x, y = torch.randn(8, 3, 24, 24, generator=torch.Generator().manual_seed(1)), data.targets[:8].long()
         loss = trainer.optimize(x, y)
@@ -132,7 +132,7 @@ def test_precision_and_memory_layout_only_blur_the_result(precision: str, channe
 
 
 def test_gradients_are_clipped_to_the_norm_asked_for(tmp_path: Path) -> None:
-    trainer = _Trainer(tiny_run(grad_clip=1e-3), TinyData(), tmp_path, CPU, Silent())
+    trainer = Trainer(tiny_run(grad_clip=1e-3), TinyData(), tmp_path, CPU, Silent())
     trainer.optimize(torch.randn(8, 3, 24, 24), torch.zeros(8, dtype=torch.int64))
     norm = math.sqrt(sum(float(p.grad.square().sum()) for p in trainer.model.parameters() if p.grad is not None))
     assert norm == pytest.approx(1e-3, rel=1e-3)

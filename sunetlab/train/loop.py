@@ -119,7 +119,7 @@ def train(
     if finished is not None:
         return finished
     claim_record(folder / DATA, data.record())
-    trainer = _Trainer(run, data, folder, target, watch or Silent(), initial)
+    trainer = Trainer(run, data, folder, target, watch or Silent(), initial)
     result = trainer.run_to_end() | {"params": report.params, "macs": report.macs, "size": list(data.size)}
     write_table(folder / RESULT, result)
     return result
@@ -149,7 +149,7 @@ def _check_view(x: Tensor, recipe: Recipe, size: tuple[int, int]) -> None:
         raise InputError(f"augment.crop: not said: {canvas}; a recipe must cut {size[0]}×{size[1]} out of it")
 
 
-class _Trainer:
+class Trainer:
     """The state of a run between two steps: network, optimiser, finished epochs."""
 
     def __init__(
@@ -177,6 +177,7 @@ class _Trainer:
         self.epochs = math.ceil(self.total / self.steps)
 
     def run_to_end(self) -> dict[str, Any]:
+        """Train from where the folder stands to the last epoch; what result.json holds, but for costs."""
         self.resume()
         self.watch.begin(self.epochs, len(self.rows), self.steps * self.batch_size)
         for row in self.rows:
@@ -199,6 +200,7 @@ class _Trainer:
         }
 
     def epoch(self, epoch: int) -> None:
+        """One pass of training and, where it is due, one of validation; then everything is on the disk."""
         began = time.perf_counter()
         images = self.steps_of(epoch) * self.batch_size
         row = {
@@ -277,6 +279,7 @@ class _Trainer:
         return total
 
     def check(self, losses: Tensor, epoch: int) -> None:
+        """Raise NotFiniteError for the first loss that is not finite."""
         bad = (~losses.isfinite()).nonzero()
         if len(bad):
             step = int(bad[0])
@@ -296,9 +299,11 @@ class _Trainer:
         self.write_log()
 
     def write_log(self) -> None:
+        """Write the rows of all finished epochs."""
         write_text(self.folder / LOG, "".join(json.dumps(row) + "\n" for row in self.rows))
 
     def resume(self) -> None:
+        """Go on from the last finished epoch, if the folder has one."""
         path = self.folder / LAST
         if not path.exists():
             return
