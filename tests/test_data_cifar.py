@@ -205,7 +205,7 @@ def test_wrong(tmp_path: Path, spoil: Spoil, values: dict[str, Any], said: str) 
 def test_the_published_numbers_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_cifar10(tmp_path)
     counts = {"images in train": 20, "images in test": 4}
-    monkeypatch.setattr("sunetlab.train.data.cifar.PUBLISHED", counts)
+    monkeypatch.setattr("sunetlab.train.data.published.cifar.PUBLISHED", counts)
     refused(f"cifar10:{tmp_path}", "classification", "4 classes; CIFAR-10 has 10", partial=False)
     write(tmp_path / "cifar-10-batches-py/batches.meta", {b"label_names": [str(i).encode() for i in range(10)]})
     source = open_data(DataConfig(source=f"cifar10:{tmp_path}", task="classification"))

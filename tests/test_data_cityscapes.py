@@ -112,7 +112,9 @@ def test_wrong(tmp_path: Path, spoil: Spoil, values: dict[str, Any], said: str) 
 
 def test_the_published_numbers_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_cityscapes(tmp_path)
-    monkeypatch.setattr("sunetlab.train.data.cityscapes.PUBLISHED", {"images in train": 3, "images in val": 2})
+    monkeypatch.setattr(
+        "sunetlab.train.data.published.cityscapes.PUBLISHED", {"images in train": 3, "images in val": 2}
+    )
     source = open_data(DataConfig(source=f"cityscapes:{tmp_path}", task="segmentation", size=SIZE))
     assert source.record()["images"] == {"train": 3, "val": 2}
     refused(f"cityscapes:{tmp_path}", "segmentation", "has train, val; Cityscapes keeps", split="test", size=SIZE)

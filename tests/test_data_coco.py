@@ -11,7 +11,7 @@ import pytest
 from torchvision.datasets import CocoDetection
 
 from sunetlab.train.data import VOID, DataConfig, open_data
-from sunetlab.train.data.voc import CLASSES
+from sunetlab.train.data.published.voc import CLASSES
 
 from .published import U8, Spoil, image_of, open_set, refused, save, stored, whole
 
@@ -166,7 +166,7 @@ def test_a_smaller_canvas_and_a_worker(tmp_path: Path) -> None:
 
 def test_progress_and_the_published_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_coco(tmp_path)
-    monkeypatch.setattr("sunetlab.train.data.coco.PUBLISHED", {"images in train": 6, "images in val": 2})
+    monkeypatch.setattr("sunetlab.train.data.published.coco.PUBLISHED", {"images in train": 6, "images in val": 2})
     seen: list[tuple[int, int]] = []
     config = DataConfig(source=f"coco:{tmp_path}", task="segmentation")
     assert open_data(config, lambda *at: seen.append(at)).record()["images"] == {"train": 3, "val": 2}

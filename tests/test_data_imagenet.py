@@ -185,7 +185,7 @@ def test_the_published_numbers_are_enough_and_test_has_no_labels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = {"images in train": 12, "images in val": 6, "classes": 3}
-    monkeypatch.setattr("sunetlab.train.data.imagenet.PUBLISHED", counts)
+    monkeypatch.setattr("sunetlab.train.data.published.imagenet.PUBLISHED", counts)
     config = DataConfig(source=f"imagenet:{write_imagenet(tmp_path)}", task="classification", memory_gib=0, train=5)
     split = open_data(config).split("train")
     assert isinstance(split, FileSplit)

@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from sunetlab.errors import InputError
 from sunetlab.train.data import VOID, DataConfig, DataSource, MemorySplit, open_data
 from sunetlab.train.data.config import SOURCE_FORMS
-from sunetlab.train.data.hashing import below, image_keys, mix, uniform
-from sunetlab.train.data.scene_objects import MOST, Objects, draw_objects, outlines
-from sunetlab.train.data.scene_paint import paint
-from sunetlab.train.data.scene_shapes import AREAS, SHAPES
-from sunetlab.train.data.scene_textures import CONTRAST, PATTERNS, apart, draw_surfaces
+from sunetlab.train.data.made.hashing import below, image_keys, mix, uniform
+from sunetlab.train.data.made.objects import MOST, Objects, draw_objects, outlines
+from sunetlab.train.data.made.paint import paint
+from sunetlab.train.data.made.shapes import AREAS, SHAPES
+from sunetlab.train.data.made.textures import CONTRAST, PATTERNS, apart, draw_surfaces
 from sunetlab.train.data.source import SOURCES
 
 GOLDEN = {

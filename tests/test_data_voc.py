@@ -16,7 +16,7 @@ from sunetlab import SUNetSpec
 from sunetlab.errors import InputError
 from sunetlab.train.augment import Augment
 from sunetlab.train.data import VOID, DataConfig, open_data
-from sunetlab.train.data.voc_masks import read_sbd
+from sunetlab.train.data.published.voc_masks import read_sbd
 from sunetlab.train.evaluate import evaluate
 from sunetlab.train.loop import train
 from sunetlab.train.recipe import Recipe
@@ -302,7 +302,7 @@ def test_broken_files_of_sbd_never_end_in_a_traceback(tmp_path: Path) -> None:
 
 
 def test_the_published_numbers_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sunetlab.train.data.voc.PUBLISHED", {"images in train_aug": 6, "images in val": 2})
+    monkeypatch.setattr("sunetlab.train.data.published.voc.PUBLISHED", {"images in train_aug": 6, "images in val": 2})
     source = open_data(DataConfig(source=f"voc:{write_all(tmp_path)}", task="segmentation", memory_gib=0))
     assert source.record()["images"] == {"train": 6, "val": 2}
     pickle.loads(pickle.dumps(source.split("train")._reader)).read([0, 5])  # type: ignore[attr-defined]  # in a worker

@@ -31,8 +31,8 @@ from sunetlab.space.space import Space
 from sunetlab.spec import Task
 from sunetlab.train.data import DataConfig, DataSource
 from sunetlab.train.data.config import OF_SOURCE
-from sunetlab.train.data.scene_style import STYLES
-from sunetlab.train.data.scenes import SIZE as EMBEDDED_SIZE
+from sunetlab.train.data.made.scenes import SIZE as EMBEDDED_SIZE
+from sunetlab.train.data.made.style import STYLES
 from sunetlab.train.recipe import Recipe
 from sunetlab.train.run import Run
 

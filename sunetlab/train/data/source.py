@@ -5,15 +5,15 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from sunetlab.train.data.cifar import open_cifar
-from sunetlab.train.data.cityscapes import open_cityscapes
-from sunetlab.train.data.coco import open_coco
 from sunetlab.train.data.config import DataConfig, Task
 from sunetlab.train.data.folder import open_folder
-from sunetlab.train.data.imagenet import open_imagenet
-from sunetlab.train.data.scenes import ScenesSource
+from sunetlab.train.data.made.scenes import ScenesSource
+from sunetlab.train.data.published.cifar import open_cifar
+from sunetlab.train.data.published.cityscapes import open_cityscapes
+from sunetlab.train.data.published.coco import open_coco
+from sunetlab.train.data.published.imagenet import open_imagenet
+from sunetlab.train.data.published.voc import open_voc
 from sunetlab.train.data.split import Batch, Progress
-from sunetlab.train.data.voc import open_voc
 
 
 class Split(Protocol):

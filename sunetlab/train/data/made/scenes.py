@@ -13,10 +13,10 @@ import torch
 
 from sunetlab.errors import InputError
 from sunetlab.train.data.config import DataConfig
-from sunetlab.train.data.hashing import image_keys
-from sunetlab.train.data.scene_paint import paint
-from sunetlab.train.data.scene_shapes import SHAPES
-from sunetlab.train.data.scene_style import STYLES
+from sunetlab.train.data.made.hashing import image_keys
+from sunetlab.train.data.made.paint import paint
+from sunetlab.train.data.made.shapes import SHAPES
+from sunetlab.train.data.made.style import STYLES
 from sunetlab.train.data.split import MemorySplit, Progress
 
 SIZE = (64, 64)

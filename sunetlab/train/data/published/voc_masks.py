@@ -7,7 +7,7 @@ import numpy as np
 
 from sunetlab.errors import InputError
 from sunetlab.train.data.image_files import U8, mask_size, read_mask, refuse_labels, shown
-from sunetlab.train.data.mat_files import LIMIT_BYTES, read_field
+from sunetlab.train.data.published.mat_files import LIMIT_BYTES, read_field
 from sunetlab.train.data.view_reader import Names
 
 

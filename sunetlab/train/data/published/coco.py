@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from sunetlab.errors import InputError
-from sunetlab.train.data.coco_regions import Regions, make_regions, mask_tools
 from sunetlab.train.data.config import DataConfig
 from sunetlab.train.data.files import FilesSource, SplitFiles
 from sunetlab.train.data.frames import Size, fitted
 from sunetlab.train.data.image_files import LIMIT_PX, U8, shown
 from sunetlab.train.data.listing import data_folder, is_plain
-from sunetlab.train.data.published import check_counts, present
+from sunetlab.train.data.published.coco_regions import Regions, make_regions, mask_tools
+from sunetlab.train.data.published.counts import check_counts, present
+from sunetlab.train.data.published.voc import CLASSES
 from sunetlab.train.data.split import Progress
 from sunetlab.train.data.splits import Item, make_splits
 from sunetlab.train.data.view_reader import Names, ViewReader
-from sunetlab.train.data.voc import CLASSES
 
 CANVAS = (640, 640)
 LEAST_PX = 1000

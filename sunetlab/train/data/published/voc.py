@@ -10,12 +10,12 @@ from functools import partial
 from sunetlab.train.data.config import TRAIN_SPLITS, DataConfig
 from sunetlab.train.data.files import FilesSource, SplitFiles
 from sunetlab.train.data.frames import Size, fitted
-from sunetlab.train.data.published import check_counts, present
+from sunetlab.train.data.published.counts import check_counts, present
+from sunetlab.train.data.published.voc_layout import VocLayout, archive_of, find_voc
+from sunetlab.train.data.published.voc_masks import VocMasks
 from sunetlab.train.data.split import Progress
 from sunetlab.train.data.splits import Item, make_splits
 from sunetlab.train.data.view_reader import Names, ViewReader
-from sunetlab.train.data.voc_layout import VocLayout, archive_of, find_voc
-from sunetlab.train.data.voc_masks import VocMasks
 
 CLASSES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),

@@ -17,7 +17,7 @@ from sunetlab.train.data.files import FilesSource, SplitFiles
 from sunetlab.train.data.frames import Size, stretched
 from sunetlab.train.data.image_files import U8, mask_size, read_mask
 from sunetlab.train.data.listing import data_folder, files_in, folders_in
-from sunetlab.train.data.published import check_counts, present
+from sunetlab.train.data.published.counts import check_counts, present
 from sunetlab.train.data.split import VOID, Progress
 from sunetlab.train.data.splits import Item, make_splits
 from sunetlab.train.data.view_reader import Names, ViewReader

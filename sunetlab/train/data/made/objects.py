@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sunetlab.train.data.hashing import F32, U64, below, uniform
-from sunetlab.train.data.scene_shapes import AREAS, SHAPES, Mask
-from sunetlab.train.data.scene_style import SCENES, Style
-from sunetlab.train.data.scene_textures import ROTATIONS
+from sunetlab.train.data.made.hashing import F32, U64, below, uniform
+from sunetlab.train.data.made.shapes import AREAS, SHAPES, Mask
+from sunetlab.train.data.made.style import SCENES, Style
+from sunetlab.train.data.made.textures import ROTATIONS
 
 MOST = 5
 SMALLEST, LARGEST = 0.1, 0.9  # an object's diameter, as a part of the image's shorter side

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sunetlab.train.data.hashing import F32, U64, bits, uniform
-from sunetlab.train.data.scene_clutter import add_clutter
-from sunetlab.train.data.scene_objects import MOST, Objects, draw_objects, outlines
-from sunetlab.train.data.scene_shapes import Mask
-from sunetlab.train.data.scene_style import SCENES, Style
-from sunetlab.train.data.scene_textures import Surfaces, apart, draw_surfaces, patterns
+from sunetlab.train.data.made.clutter import add_clutter
+from sunetlab.train.data.made.hashing import F32, U64, bits, uniform
+from sunetlab.train.data.made.objects import MOST, Objects, draw_objects, outlines
+from sunetlab.train.data.made.shapes import Mask
+from sunetlab.train.data.made.style import SCENES, Style
+from sunetlab.train.data.made.textures import Surfaces, apart, draw_surfaces, patterns
 from sunetlab.train.data.split import VOID
 
 U8 = NDArray[np.uint8]

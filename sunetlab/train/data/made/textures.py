@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sunetlab.train.data.hashing import F32, U64, below, bits, uniform
+from sunetlab.train.data.made.hashing import F32, U64, below, bits, uniform
 
 ROTATIONS = np.array(
     [[round(f(2 * math.pi * k / 360), 6) for f in (math.cos, math.sin)] for k in range(360)], dtype=np.float32

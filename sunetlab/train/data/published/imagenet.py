@@ -22,7 +22,7 @@ from sunetlab.train.data.files import FilesSource, SplitFiles
 from sunetlab.train.data.frames import bounded, centred
 from sunetlab.train.data.image_files import IMAGE_SUFFIXES, shown
 from sunetlab.train.data.listing import data_folder, files_in, folders_in
-from sunetlab.train.data.published import PARTIAL, check_counts
+from sunetlab.train.data.published.counts import PARTIAL, check_counts
 from sunetlab.train.data.split import Progress
 from sunetlab.train.data.splits import Item, make_splits
 from sunetlab.train.data.view_reader import Names, ViewReader

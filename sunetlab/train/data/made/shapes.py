@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from sunetlab.train.data.hashing import F32
+from sunetlab.train.data.made.hashing import F32
 
 Mask = NDArray[np.bool_]
 

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sunetlab.errors import InputError
-from sunetlab.train.data.cifar_batches import IMAGE, CifarBatch, read_batch, read_names
 from sunetlab.train.data.config import DataConfig, Task
 from sunetlab.train.data.files import FilesSource, SplitFiles
 from sunetlab.train.data.frames import Size
 from sunetlab.train.data.image_files import U8, shown
 from sunetlab.train.data.listing import data_folder
-from sunetlab.train.data.published import check_counts
+from sunetlab.train.data.published.cifar_batches import IMAGE, CifarBatch, read_batch, read_names
+from sunetlab.train.data.published.counts import check_counts
 from sunetlab.train.data.split import Batch, Progress
 from sunetlab.train.data.splits import Item, make_splits
 

@@ -7,8 +7,8 @@ looks at one fragment only, however many there are.
 import numpy as np
 from numpy.typing import NDArray
 
-from sunetlab.train.data.hashing import F32, U64, below, uniform
-from sunetlab.train.data.scene_textures import HIGH, LOW, ROTATIONS
+from sunetlab.train.data.made.hashing import F32, U64, below, uniform
+from sunetlab.train.data.made.textures import HIGH, LOW, ROTATIONS
 
 LAYERS = 2
 GRID = 32  # the cells of a grid along each axis, before it repeats

@@ -1,0 +1,1 @@
+"""Data sets in the layouts in which they are published."""
