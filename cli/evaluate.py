@@ -73,9 +73,9 @@ def evaluate(
 ) -> None:
     """A trained network's figures on a split: the whole, class by class, near boundaries."""
     from sunetlab.train.data import open_data
+    from sunetlab.train.device import pick_device
     from sunetlab.train.evaluate import Near, evaluate_images, is_of_several_sizes, per_class
     from sunetlab.train.evaluate import evaluate as evaluate_on
-    from sunetlab.train.loop import pick_device
     from sunetlab.train.predict import ONCE, Predictor
 
     from .progress import Screen

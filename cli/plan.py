@@ -37,7 +37,7 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Time a few steps of every design; say what the study takes, and which differences its seeds could show."""
-    from sunetlab.train.loop import pick_device
+    from sunetlab.train.device import pick_device
 
     asked, target = load(study), pick_device(device)
     if asked.is_adaptive:

@@ -61,7 +61,7 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Segment images into label images of their own size, or name the five likeliest classes of each."""
-    from sunetlab.train.loop import pick_device
+    from sunetlab.train.device import pick_device
     from sunetlab.train.predict import Predictor
 
     from .progress import Screen

@@ -15,7 +15,7 @@ from .output import PATIENCE, percent
 
 if TYPE_CHECKING:
     from sunetlab.study.definition import Candidate, StudyTask
-    from sunetlab.train.loop import Watch
+    from sunetlab.train.watch import Watch
 
 PAUSE = PATIENCE  # seconds between two lines where there is no terminal
 _EPOCHS_APART = 10.0  # and between those of a trial's epochs, of which a study has thousands

@@ -9,8 +9,9 @@ import torch
 from sunetlab import SUNetSpec, build
 from sunetlab.spec import Task
 from sunetlab.train.augment import Augment, augment
-from sunetlab.train.loop import Silent, train
+from sunetlab.train.loop import train
 from sunetlab.train.run import read_log
+from sunetlab.train.watch import Silent
 from tests.tiny import TinyData, tiny_run
 
 pytestmark = pytest.mark.gpu

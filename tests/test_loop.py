@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from sunetlab import InputError
 from sunetlab.spec import Task
 from sunetlab.train.evaluate import counted, evaluate, loss_sum, per_class
-from sunetlab.train.loop import NotFiniteError, Silent, Trainer, initial_model, train
+from sunetlab.train.loop import NotFiniteError, Trainer, initial_model, train
 from sunetlab.train.optimizer import make_optimizer, set_lr
 from sunetlab.train.run import Run, load_model, read_log
 from sunetlab.train.transfer import Initial
+from sunetlab.train.watch import Silent
 from tests.tiny import TinyData, tiny_run
 
 TASKS: tuple[Task, ...] = ("classification", "segmentation")

@@ -33,8 +33,10 @@ from sunetlab.study.definition import Candidate, Study, StudyTask
 from sunetlab.study.line import Entry, line_of
 from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, folder_of, is_open
 from sunetlab.train.data import DataSource, open_data
-from sunetlab.train.loop import NotFiniteError, Silent, Watch, pick_device, train
+from sunetlab.train.device import pick_device
+from sunetlab.train.loop import NotFiniteError, train
 from sunetlab.train.run import RESULT, claim_record
+from sunetlab.train.watch import Silent, Watch
 
 STUDY, DATABASE, TRIALS, LOCK = "study.toml", "optuna.db", "trials", ".lock"
 BUSY_S = 60  # seconds to wait for somebody who reads the database

@@ -7,15 +7,13 @@ the epoch's number, so a checkpoint needs the network, the optimiser and a count
 import io
 import json
 import math
-import platform
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sunetlab import __version__
 from sunetlab.analysis.cost import area
 from sunetlab.analysis.report import Report, analyze
 from sunetlab.errors import InputError, SunetlabError
@@ -25,62 +23,19 @@ from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
 from sunetlab.train.augment import augment
 from sunetlab.train.data.source import DataSource, Split
+from sunetlab.train.device import machine, pick_device
 from sunetlab.train.evaluate import OBJECTIVE, counted, evaluate, loss_sum
 from sunetlab.train.optimizer import make_optimizer, set_lr
 from sunetlab.train.recipe import Recipe
 from sunetlab.train.run import DATA, LAST, LOG, RESULT, Run, claim_record, read_result
 from sunetlab.train.transfer import Initial
+from sunetlab.train.watch import Silent, Watch
 
-DEVICES = ("cpu", "cuda", "mps", "xpu")
 CHECK_EVERY = 50  # steps between looks at a GPU's losses: each look waits for the device
 
 
 class NotFiniteError(SunetlabError):
     """The loss became infinite or not a number."""
-
-
-class Watch(Protocol):
-    """What a training run tells while it works."""
-
-    def begin(self, epochs: int, finished: int, images: int) -> None:
-        """Before the first step: epochs in all, epochs found finished, images in an epoch."""
-
-    def step(self, images: int) -> None:
-        """After every step: images that it took."""
-
-    def epoch(self, row: dict[str, Any]) -> None:
-        """After every epoch: its row of the log."""
-
-
-class Silent:
-    """A watch that tells nobody."""
-
-    def begin(self, epochs: int, finished: int, images: int) -> None:
-        """Nothing."""
-
-    def step(self, images: int) -> None:
-        """Nothing."""
-
-    def epoch(self, row: dict[str, Any]) -> None:
-        """Nothing."""
-
-
-def pick_device(name: str = "auto") -> torch.device:
-    """The device called `name`; "auto" is the GPU where there is one.
-
-    Raises:
-        InputError: no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        if device.type not in DEVICES:
-            raise InputError(f"device: {name!r}: known are auto, {', '.join(DEVICES)}")
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, ImportError):
-        raise InputError(f"device: {name!r}: not on this machine") from None
-    return device
 
 
 def train(
@@ -337,18 +292,6 @@ def initial_model(run: Run, initial: Initial | None = None) -> SUNet:
             module.momentum = run.recipe.bn_momentum
             module.requires_grad_(not run.recipe.freeze_bn)
     return model
-
-
-def machine(device: torch.device) -> dict[str, Any]:
-    """Where a run was made: enough to judge its timings, nothing that names a host or a person."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    return {
-        "device": f"{device.type}: {name}",
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "sunetlab": __version__,
-    }
 
 
 def _mixed(seed: int, epoch: int) -> int:

@@ -12,8 +12,9 @@ from sunetlab.train.augment import augment
 from sunetlab.train.data import Batch, DataSource, Task
 from sunetlab.train.data.source import Split
 from sunetlab.train.evaluate import evaluate
-from sunetlab.train.loop import Silent, Trainer
+from sunetlab.train.loop import Trainer
 from sunetlab.train.run import Run
+from sunetlab.train.watch import Silent
 
 WARM_UP, STEPS, BATCHES = 2, 4, 2  # steps before the clock runs, and while it does; batches of validation
 
