@@ -60,8 +60,9 @@ class Answers:
         Raises:
             InputError: they do not go with each other, or with the network.
         """
+        from sunetlab.model.folder import DATA
         from sunetlab.train.pictures.label_files import refuse_other_classes
-        from sunetlab.train.run import DATA, class_names
+        from sunetlab.train.run import class_names
 
         names = class_names(run, spec.num_classes)
         segmentation = spec.task == "segmentation"

@@ -135,7 +135,7 @@ def _files(images: Iterable[Path]) -> Iterable[Path]:
 
 def _seen_at(folder: Path, made: "Run | None", spec: SUNetSpec) -> tuple[int, int] | None:
     """(height, width) in px that images are brought to, as they were in training; None leaves them as they are."""
-    from sunetlab.train.run import DATA
+    from sunetlab.model.folder import DATA
 
     asked = None if made is None or made.data.keeps_sizes else made.data.size
     if asked is not None or spec.task == "segmentation":

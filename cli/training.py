@@ -99,7 +99,7 @@ def train(
         run = asked.model_copy(update={"spec": spec.replace(num_classes=classes)})
         folder = out or Path("runs") / f"{run.spec.id}-s{seed}"
         if initial is not None:
-            note(f"starting from {initial.taken_by(SUNet(run.spec))}")
+            note(f"starting from {initial.taken_by(SUNet(run.spec), source.classes)}")
         watch = TrainingScreen(screen, run.spec.id, epoch_lines=True)
         result = train_run(run, source, folder, device, watch, initial)
     if as_json:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sunetlab import InputError
 from sunetlab.spec import Task
+from sunetlab.train.device import lies_channels_last
 from sunetlab.train.evaluate import counted, evaluate, loss_sum, per_class
 from sunetlab.train.loop import NotFiniteError, Trainer, initial_model, train
 from sunetlab.train.optimizer import make_optimizer, set_lr
@@ -126,10 +127,23 @@ def test_precision_and_memory_layout_only_blur_the_result(precision: str, channe
     """By the first epoch's loss: three steps, before rounding has grown."""
     changes: dict[str, Any] = {"precision": precision, "channels_last": channels_last}
     for name, more in (("a", changes), ("b", {"precision": "fp32", "channels_last": False})):
-        train(tiny_run(**{"epochs": 1, "lr": 0.01, **more}), TinyData(), tmp_path / name, "cpu")
+        train(
+            tiny_run(words={"stem_width": 32}, **{"epochs": 1, "lr": 0.01, **more}), TinyData(), tmp_path / name, "cpu"
+        )
     losses = [read_log(tmp_path / name)[0]["train_loss"] for name in "ab"]
     assert losses[0] == pytest.approx(losses[1], rel=0.03 if precision == "bf16" else 1e-5)
     assert precision == "fp32" or losses[0] != losses[1]
+
+
+@pytest.mark.parametrize(
+    ("stem", "stem_width", "taken"), [("paper", 30, False), ("paper", 32, True), ("small", 8, True)]
+)
+def test_a_layout_that_a_library_fails_on_is_not_taken(stem: str, stem_width: int, taken: bool, tmp_path: Path) -> None:
+    run = tiny_run(words={"stem": stem, "stem_width": stem_width}, channels_last=True)
+    trainer = Trainer(run, TinyData(), tmp_path, CPU, Silent())
+    assert trainer.model.stem.residual.conv2.weight.is_contiguous(memory_format=torch.channels_last) == taken
+    assert lies_channels_last(run.recipe, run.spec, torch.device("cuda"))
+    assert not lies_channels_last(run.recipe.model_copy(update={"channels_last": False}), run.spec, CPU)
 
 
 def test_gradients_are_clipped_to_the_norm_asked_for(tmp_path: Path) -> None:
@@ -318,3 +332,14 @@ def test_weights_of_another_network_are_refused(words: dict[str, Any], rule: str
         Initial.read(tmp_path / "a").taken_by(initial_model(tiny_run("segmentation", words=words)))
     with pytest.raises(InputError, match="no such file"):
         Initial.read(tmp_path / "nothing")
+
+
+def test_a_classifier_of_other_classes_is_new(tmp_path: Path) -> None:
+    """As many classes, but others: rows of the classifier mean something else."""
+    train(tiny_run(epochs=1), TinyData(), tmp_path / "a", "cpu")
+    (tmp_path / "a" / "data.json").write_text(json.dumps({"classes": ["red", "green", "blue"]}))
+    taken, model = Initial.read(tmp_path / "a"), initial_model(tiny_run())
+    assert taken.taken_by(model, ("red", "green", "blue")).new == ()
+    assert taken.taken_by(model, ("red", "blue", "green")).new == ("classifier.weight", "classifier.bias")
+    (tmp_path / "a" / "data.json").unlink()  # who knows
+    assert Initial.read(tmp_path / "a").taken_by(model, ("sky", "road", "car")).new == ()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from sunetlab import SUNetSpec
 from sunetlab.cli import evaluate as evaluate_command
-from sunetlab.model.folder import WEIGHTS
+from sunetlab.model.folder import DATA, WEIGHTS
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
 from sunetlab.spec import Task
@@ -19,7 +19,7 @@ from sunetlab.train.data import DataConfig
 from sunetlab.train.data.image_files import read_image
 from sunetlab.train.predict import Inference, Predictor
 from sunetlab.train.recipe import Recipe
-from sunetlab.train.run import DATA, RUN, Run, load_model
+from sunetlab.train.run import RUN, Run, load_model
 from tests.conftest import Said
 
 CPU = torch.device("cpu")

@@ -21,13 +21,13 @@ from PIL import Image
 from sunetlab import InputError, Report, SUNetSpec, analyze
 from sunetlab.cli.output import binary, print_json, print_table, short
 from sunetlab.files import validate
-from sunetlab.model.folder import WEIGHTS
+from sunetlab.model.folder import DATA, WEIGHTS
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
 from sunetlab.train.data import DataConfig
 from sunetlab.train.data.image_files import read_image
 from sunetlab.train.recipe import Recipe
-from sunetlab.train.run import DATA, Run
+from sunetlab.train.run import Run
 from tests.conftest import Said
 
 SUNETLAB = f"{sys.executable} -m sunetlab"

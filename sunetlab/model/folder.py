@@ -8,6 +8,7 @@ from sunetlab.model.weights import load_weights
 from sunetlab.spec import SUNetSpec
 
 SPEC, WEIGHTS = "spec.toml", "weights.safetensors"
+DATA = "data.json"  # what a run keeps of its data, names of classes among it
 
 
 def load_network(folder: Path) -> SUNet:

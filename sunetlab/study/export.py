@@ -7,8 +7,8 @@ from typing import Any
 
 from sunetlab.files import write_table
 from sunetlab.folders import Kind, whole_folder
-from sunetlab.model.folder import SPEC, WEIGHTS
-from sunetlab.train.run import DATA, RESULT, RUN, Run
+from sunetlab.model.folder import DATA, SPEC, WEIGHTS
+from sunetlab.train.run import RESULT, RUN, Run
 
 CHOICE = "choice.json"
 COPIED = (SPEC, RUN, DATA, WEIGHTS, RESULT)

@@ -5,10 +5,13 @@ from typing import Any
 
 import torch
 
-from sunetlab import __version__
+from sunetlab import __version__, rules
 from sunetlab.errors import InputError
+from sunetlab.spec import SUNetSpec
+from sunetlab.train.recipe import Recipe
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")
+_ONEDNN_BLOCK = 16  # channels that oneDNN takes at once, with AVX-512
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -27,6 +30,17 @@ def pick_device(name: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError, ImportError):
         raise InputError(f"device: {name!r}: not on this machine") from None
     return device
+
+
+def lies_channels_last(recipe: Recipe, spec: SUNetSpec, device: torch.device) -> bool:
+    """Whether images and weights of a training lie channels last: where the recipe says so, and it is safe.
+
+    On a CPU it is not for a strided 1×1 convolution of fewer than 16 maps, such as the stem's shortcut: there oneDNN's
+    gradient of the weights writes beyond its memory (oneDNN issue 6035; seen with torch 2.14.1: crashes, wrong values).
+    """
+    is_strided = rules.STEMS[spec.stem].stride > 1
+    unsafe = device.type == "cpu" and is_strided and spec.stem_width // 2 < _ONEDNN_BLOCK
+    return recipe.channels_last and not unsafe
 
 
 def machine(device: torch.device) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import io
 import json
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,16 @@ from sunetlab.analysis.cost import area
 from sunetlab.analysis.report import Report, analyze
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.files import whole_file, write_table, write_text
-from sunetlab.model.folder import WEIGHTS
+from sunetlab.model.folder import DATA, WEIGHTS
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
 from sunetlab.train.augment import augment
 from sunetlab.train.data.source import DataSource, Split
-from sunetlab.train.device import machine, pick_device
+from sunetlab.train.device import lies_channels_last, machine, pick_device
 from sunetlab.train.evaluate import OBJECTIVE, counted, evaluate, loss_sum
 from sunetlab.train.optimizer import make_optimizer, set_lr
 from sunetlab.train.recipe import Recipe
-from sunetlab.train.run import DATA, LAST, LOG, RESULT, Run, claim_record, read_result
+from sunetlab.train.run import LAST, LOG, RESULT, Run, claim_record, read_result
 from sunetlab.train.transfer import Initial
 from sunetlab.train.watch import Silent, Watch
 
@@ -119,8 +120,9 @@ class Trainer:
         self.run, self.recipe, self.folder, self.device, self.watch = run, run.recipe, folder, device, watch
         self.train_split, self.val_split, self.size = data.split("train"), data.split("val"), data.size
         self.bf16 = self.recipe.precision == "bf16" or (self.recipe.precision == "auto" and device.type == "cuda")
-        self.model = initial_model(run, initial).to(device)
-        if self.recipe.channels_last:
+        self.model = initial_model(run, initial, data.classes).to(device)
+        self.channels_last = lies_channels_last(run.recipe, run.spec, device)
+        if self.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
         if self.recipe.compile:
             self.model.compile()
@@ -185,7 +187,7 @@ class Trainer:
     def validate(self, epoch: int) -> dict[str, float]:
         """The figures of the validation split."""
         figures = evaluate(
-            self.model, self.val_split, self.device, self.batch_size, self.bf16, self.recipe.channels_last
+            self.model, self.val_split, self.device, self.batch_size, self.bf16, self.channels_last
         ).figures
         if not math.isfinite(figures["loss"]):
             raise NotFiniteError(f"validation loss is {figures['loss']} after epoch {epoch + 1}; try a lower lr")
@@ -218,7 +220,7 @@ class Trainer:
 
     def optimize(self, x: Tensor, y: Tensor) -> Tensor:
         """One step of the optimiser on a batch, in `accumulate` parts; the batch's mean loss."""
-        if self.recipe.channels_last:
+        if self.channels_last:
             x = x.to(memory_format=torch.channels_last)
         self.optimizer.zero_grad(set_to_none=True)
         count, total = counted(y).clamp(min=1), torch.zeros((), device=self.device)
@@ -276,7 +278,7 @@ class Trainer:
         self.write_log()  # killed between the two, it lacks the last epoch
 
 
-def initial_model(run: Run, initial: Initial | None = None) -> SUNet:
+def initial_model(run: Run, initial: Initial | None = None, classes: Sequence[str] | None = None) -> SUNet:
     """The network as the run's seed and `initial` weights make it; the caller's random state stays as it was.
 
     Raises:
@@ -286,7 +288,7 @@ def initial_model(run: Run, initial: Initial | None = None) -> SUNet:
         torch.manual_seed(run.seed)
         model = SUNet(run.spec)
     if initial is not None:
-        initial.fill(model)
+        initial.fill(model, classes)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = run.recipe.bn_momentum

@@ -7,7 +7,8 @@ from torch import nn
 
 from sunetlab.train.recipe import Recipe
 
-HEAD = ("classifier.", "degrid.")  # names of what a classification network has no use for, or other uses
+CLASSIFIER = "classifier"
+HEAD = (f"{CLASSIFIER}.", "degrid.")  # names of what a classification network has no use for, or other uses
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -43,7 +43,8 @@ class Recipe(BaseModel):
         bn_momentum: weight of the newest batch in BN's running statistics.
         freeze_bn: BN keeps the statistics, weights and biases that it starts from.
         precision: "fp32", "bf16" (autocast), or "auto": bf16 on a GPU.
-        channels_last: memory layout of images and weights, the faster one on GPUs and CPUs alike.
+        channels_last: memory layout of images and weights, the faster one on GPUs and CPUs alike; where a CPU's library
+            is known to fail on it, it is not taken (`device.lies_channels_last`).
         compile: through torch.compile.
         validate_every: epochs between two looks at the validation split; the last epoch always has one.
         keep: whose weights are kept: of the "best" epoch by the validation split, or of the "last".

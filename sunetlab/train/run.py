@@ -17,14 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sunetlab.errors import InputError
 from sunetlab.files import make_folder, read_table, validate, write_table
-from sunetlab.model.folder import SPEC, load_network
+from sunetlab.model.folder import DATA, SPEC, load_network
 from sunetlab.model.sunet import SUNet
 from sunetlab.spec import SUNetSpec
 from sunetlab.train.data import DataConfig
 from sunetlab.train.recipe import Recipe
 from sunetlab.train.transfer import Init
 
-RUN, DATA, LOG, LAST, RESULT = "run.toml", "data.json", "log.jsonl", "last.pt", "result.json"
+RUN, LOG, LAST, RESULT = "run.toml", "log.jsonl", "last.pt", "result.json"
 RESULT_KEYS = ("objective", "value", "best", "seconds", "params", "macs", "size", "machine")  # what others read of it
 
 

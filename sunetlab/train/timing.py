@@ -39,7 +39,7 @@ def timed(run: Run, data: DataSource, device: torch.device) -> Timing:
     step = _seconds_of_a_step(trainer)
     few = _First(trainer.val_split, BATCHES * trainer.batch_size)
     began = time.perf_counter()
-    evaluate(trainer.model, few, device, trainer.batch_size, trainer.bf16, run.recipe.channels_last)
+    evaluate(trainer.model, few, device, trainer.batch_size, trainer.bf16, trainer.channels_last)
     validation = (time.perf_counter() - began) / len(few) * len(trainer.val_split)
     looks = -(-trainer.epochs // run.recipe.validate_every)
     return Timing(step, validation, trainer.total * step + looks * validation)
