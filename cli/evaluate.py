@@ -9,7 +9,7 @@ import typer
 
 from sunetlab import InputError, SUNetSpec
 
-from .given import given
+from .given import PartialData, given
 from .inference import (
     Device,
     Downsampling,
@@ -58,6 +58,7 @@ def evaluate(
         str | None,
         typer.Option(metavar="HxW", help="Bring every image to this size; by default the run's.", show_default=False),
     ] = None,
+    partial_data: PartialData = False,
     scales: Scales = None,
     flip: Flip = False,
     tile: Tile = None,
@@ -89,6 +90,7 @@ def evaluate(
     inference = inference_of(scales, flip, tile, task)
     model = changed(model, output_stride, downsampling)
     config = _data(run, made, model.spec, data, input_size(size, "--size"))
+    config = config.model_copy(update=_only_for(split, config, data) | ({"partial": True} if partial_data else {}))
     with Screen() as screen, screen.counting(f"reading {config.source}", "images") as progress:
         source = open_data(config, progress)
         images = source.split(split, progress)
@@ -152,6 +154,13 @@ def _data(
     if size is not None:
         fields["size"] = size
     return given(DataConfig, fields, {"source": "--data", "size": "--size"})
+
+
+def _only_for(split: str, config: "DataConfig", source: str | None) -> dict[str, Any]:
+    """What need not be there to judge a split of other data than the run's: the masks that only training takes."""
+    from sunetlab.train.data.config import TRAIN_SPLITS
+
+    return {"train_split": "train"} if source and split != "train" and config.name in TRAIN_SPLITS else {}
 
 
 def _print(found: "Evaluation", by_class: dict[str, float], task: str, averaged: bool) -> None:

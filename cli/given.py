@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
 
 from sunetlab import InputError
 
@@ -10,6 +12,10 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Model = TypeVar("Model", bound="BaseModel")
+
+PartialData = Annotated[
+    bool, typer.Option("--partial-data", help="A published set may have fewer images than were published.")
+]
 
 
 def given(model: type[Model], fields: Mapping[str, Any], flags: Mapping[str, str]) -> Model:

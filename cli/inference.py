@@ -29,7 +29,12 @@ def _flag(kind: Any, name: str, text: str, metavar: str | None = None) -> Any:
 
 Scales = _flag(str, "--scales", "At these scales, probabilities averaged: 0.5,0.75,1,1.25.", "A,B,…")
 Flip = Annotated[bool, typer.Option("--flip", help="And mirrored, probabilities averaged.", rich_help_panel=_PANEL)]
-Tile = _flag(str, "--tile", "In tiles of this size, moved by two thirds of it.", "HxW")
+Tile = _flag(
+    str,
+    "--tile",
+    "In tiles of this size, moved by two thirds of it; smaller images are padded.",
+    "HxW",
+)
 OutputStride = _flag(int, "--output-stride", "With another output stride than in training.", "S")
 Downsampling = _flag(Literal["multigrid", "strided"], "--downsampling", "Inside dilated blocks, if not as in training.")
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")]

@@ -110,7 +110,7 @@ def _ranked(found: dict[str, Any]) -> str:
 
 
 def _files(images: Iterable[Path]) -> Iterable[Path]:
-    """The image files that are named, and those in the folders that are, in the order of their names.
+    """The image files that are named, and those in and below the folders that are, in the order of their names.
 
     Raises:
         InputError: something named is not there, or a folder holds no image.
@@ -119,7 +119,7 @@ def _files(images: Iterable[Path]) -> Iterable[Path]:
 
     for path in images:
         try:
-            inside = sorted(path.iterdir()) if path.is_dir() else None
+            inside = sorted(path.rglob("*")) if path.is_dir() else None
         except OSError as error:
             raise InputError(f"IMAGES: {shown(str(path))}: cannot be listed: {error.strerror}") from None
         if inside is None:
@@ -127,7 +127,9 @@ def _files(images: Iterable[Path]) -> Iterable[Path]:
                 raise InputError(f"IMAGES: {shown(str(path))}: no such file or folder")
             yield path
             continue
-        found = [each for each in inside if each.suffix.lower() in IMAGE_SUFFIXES and not each.name.startswith(".")]
+        shown_names = ((each, each.relative_to(path).parts) for each in inside)
+        visible = [each for each, parts in shown_names if not any(part.startswith(".") for part in parts)]
+        found = [each for each in visible if each.suffix.lower() in IMAGE_SUFFIXES and each.is_file()]
         if not found:
             raise InputError(f"IMAGES: {shown(str(path))}: holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
         yield from found

@@ -8,7 +8,7 @@ import typer
 
 from sunetlab import InputError, SUNetSpec
 
-from .given import given
+from .given import PartialData, given
 from .inference import Device
 from .network import input_size, takes_network
 from .output import Json, note, percent, print_json, say
@@ -42,9 +42,7 @@ def train(
         str | None,
         typer.Option(metavar="LIST", help="voc: train_aug, train, trainval_aug or trainval.", show_default=False),
     ] = None,
-    partial_data: Annotated[
-        bool, typer.Option("--partial-data", help="A published set may have fewer images than were published.")
-    ] = False,
+    partial_data: PartialData = False,
     init_from: Annotated[
         Path | None,
         typer.Option(help="Start from the weights in this folder of a run or an import.", show_default=False),
@@ -66,6 +64,8 @@ def train(
 
     from .progress import Screen, TrainingScreen
 
+    if epochs is not None and iterations is not None:
+        raise InputError(f"--iterations: {iterations}: --epochs says the length as well; give one of the two")
     changes = {"epochs": epochs, "iterations": iterations, "lr": lr, "batch_size": batch_size}
     changes = {name: value for name, value in changes.items() if value is not None}
     fields = with_length(Recipe.load(recipe).model_dump(), changes)

@@ -41,6 +41,8 @@ def import_weights(
         found = import_checkpoint(file, output_stride)
     except InputError as error:
         raise InputError(re.sub("^output_stride: ", "--output-stride: ", str(error))) from None
+    if out.is_dir() and any(out.iterdir()):
+        note(f"{out}: takes the place of an earlier import, of {_file_of(out)}")
     found.save(out)
     params = analyze(found.spec).params
     if as_json:
@@ -53,3 +55,11 @@ def import_weights(
     placed = f"{len(found.tensors):,} tensors, each in its place and of its shape, none missing, none left over"
     told = "".join(f", {key} {value}" for key, value in found.source["told"].items())
     say(f"{out}: {name}{told}: {params:,} parameters; {placed}")
+
+
+def _file_of(folder: Path) -> str:
+    """The file that an earlier import came from."""
+    from sunetlab.files import read_table
+    from sunetlab.model.importing import SOURCE
+
+    return str(read_table(folder / SOURCE).get("file"))

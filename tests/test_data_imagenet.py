@@ -12,6 +12,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
+from sunetlab.errors import InputError
 from sunetlab.train.augment import Augment, augment
 from sunetlab.train.data import DataConfig, FileSplit, open_data
 from sunetlab.train.data.frames import bounded, centred, fitted
@@ -202,3 +203,13 @@ def test_an_image_too_thin_to_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     refused(
         f"imagenet:{tmp_path}", "classification", r"thin\.JPEG: 1×3000 px, too thin; scaled, .* 50,000 pixels", size=28
     )
+
+
+def test_a_part_may_be_the_validation_images_alone(tmp_path: Path) -> None:
+    """All that it takes to judge published weights."""
+    for name in ("n01440764", "n01443537"):
+        save(tmp_path / f"val/{name}/ILSVRC2012_val_1_{name}.JPEG", image_of((40, 30)))
+    source = open_set(f"imagenet:{tmp_path}", "classification", size=32)
+    assert (source.classes, len(source.split("val"))) == (("n01440764", "n01443537"), 2)
+    with pytest.raises(InputError, match="split 'train'"):
+        source.split("train")

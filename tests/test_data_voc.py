@@ -14,6 +14,8 @@ from torchvision.datasets import SBDataset, VOCSegmentation
 
 from sunetlab import SUNetSpec
 from sunetlab.errors import InputError
+from sunetlab.model.sunet import SUNet
+from sunetlab.model.weights import save_weights
 from sunetlab.train.augment import Augment
 from sunetlab.train.data import VOID, DataConfig, open_data
 from sunetlab.train.data.published.voc_masks import read_sbd
@@ -22,6 +24,7 @@ from sunetlab.train.loop import train
 from sunetlab.train.recipe import Recipe
 from sunetlab.train.run import Run, load_model
 
+from .conftest import Said
 from .published import RNG, U8, Spoil, image_of, open_set, refused, save, stored, whole
 from .tiny import WORDS
 
@@ -323,3 +326,18 @@ def test_training_on_crops_and_a_test(tmp_path: Path) -> None:
     assert found.figures["miou"] == pytest.approx(result["value"], abs=1e-6)
     labelled = sum(int((SIZES[name][0] - 1) * SIZES[name][1]) for name in VOC_VAL)  # a row of each is void
     assert int(found.confusion.sum()) == labelled
+
+
+def test_published_weights_are_judged_without_what_only_training_takes(said: Said, tmp_path: Path) -> None:
+    """VOC alone, without SBD, and a part of it."""
+    write_voc(tmp_path)
+    spec = SUNetSpec.make(**{**WORDS, "task": "segmentation", "num_classes": 21})
+    (tmp_path / "net").mkdir()
+    spec.save(tmp_path / "net/spec.toml")
+    save_weights(SUNet(spec), tmp_path / "net/weights.safetensors")
+    status, out, err = said("evaluate net --data voc:. --partial-data --device cpu")
+    assert status == 0, err
+    assert "miou" in out
+    status, out, err = said("evaluate net --data voc:. --device cpu")
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+    assert "VOC 2012 has 1,464" in err

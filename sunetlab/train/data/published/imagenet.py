@@ -51,12 +51,14 @@ def open_imagenet(config: DataConfig, progress: Progress | None = None) -> Files
     """
     side = _side(config)
     root = data_folder(config.path)
-    folders = {split: _class_folders(root, split) for split in _ARCHIVES}
-    classes = tuple(folders["train"])
-    _refuse_other_classes(root, classes, folders["val"], config)
+    there = [split for split in _ARCHIVES if (root / split).is_dir()] if config.partial else []
+    folders = {split: _class_folders(root, split) for split in there or _ARCHIVES}
+    classes = tuple(next(iter(folders.values())))
+    if len(folders) > 1:
+        _refuse_other_classes(root, classes, folders["val"], config)
     total = sum(map(len, folders.values()))
     found: dict[str, list[Item]] = {}
-    for begun, (split, names) in zip((0, len(classes)), folders.items(), strict=True):
+    for begun, (split, names) in zip((0, len(classes)), folders.items(), strict=False):
         found[split] = []
         for done, name in enumerate(names, begun + 1):
             found[split] += _images(root, f"{split}/{name}", classes.index(name))
