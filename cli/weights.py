@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sunetlab import InputError, analyze
+from sunetlab.files import read_table
 
 from .output import Json, note, print_json, say
 
@@ -34,15 +35,16 @@ def import_weights(
 ) -> None:
     """Read a checkpoint of the authors' code into a folder that other commands take; nothing in it is executed."""
     from sunetlab.folders import refuse_occupied
-    from sunetlab.model.importing import IMPORT, import_checkpoint
+    from sunetlab.model.importing import IMPORT, SOURCE, import_checkpoint
 
     refuse_occupied(out, IMPORT)
     try:
         found = import_checkpoint(file, output_stride)
     except InputError as error:
         raise InputError(re.sub("^output_stride: ", "--output-stride: ", str(error))) from None
-    if out.is_dir() and any(out.iterdir()):
-        note(f"{out}: takes the place of an earlier import, of {_file_of(out)}")
+    earlier = read_table(out / SOURCE) if (out / SOURCE).exists() else {}
+    if earlier.get("sha256", found.source["sha256"]) != found.source["sha256"]:
+        note(f"{out}: takes the place of an earlier import, of {earlier.get('file')}")
     found.save(out)
     params = analyze(found.spec).params
     if as_json:
@@ -55,11 +57,3 @@ def import_weights(
     placed = f"{len(found.tensors):,} tensors, each in its place and of its shape, none missing, none left over"
     told = "".join(f", {key} {value}" for key, value in found.source["told"].items())
     say(f"{out}: {name}{told}: {params:,} parameters; {placed}")
-
-
-def _file_of(folder: Path) -> str:
-    """The file that an earlier import came from."""
-    from sunetlab.files import read_table
-    from sunetlab.model.importing import SOURCE
-
-    return str(read_table(folder / SOURCE).get("file"))

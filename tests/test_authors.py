@@ -448,6 +448,8 @@ def test_the_output_stride_is_given_or_supposed_and_it_is_said(said: Said, tmp_p
         status, out, err = said(f"weights import {name}.pth --out {name} --output-stride 32 --json")
         assert (status, err, json.loads(out)["notes"]) == (0, "", [])
         assert SUNetSpec.load(tmp_path / name / "spec.toml").output_stride == 32
+    assert "takes the place of an earlier import, of plain.pth" in said("weights import degrid.pth --out plain")[2]
+    said("weights import plain.pth --out plain")
     status, _, err = said("weights import plain.pth --out plain --output-stride 7")
     assert (status, err) == (2, "sunetlab: --output-stride: 7: stem paper with 4 blocks can have 4, 8, 16, 32\n")
 

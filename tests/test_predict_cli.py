@@ -145,7 +145,7 @@ def test_a_wrong_image_is_a_line_and_the_others_are_done(said: Said, runs: Path)
     [
         ("none some/images --out o", ("none", "spec.toml")),
         ("net nowhere.png --out o", ("IMAGES", "nowhere.png", "no such file or folder")),
-        ("net some --out o", ("IMAGES", "some", "holds no image", ".jpg")),
+        ("net net --out o", ("IMAGES", "net", "holds no image", ".jpg")),
         ("net some/images/0.png", ("--out", "is needed")),
         ("net some/images/0.png --out net/spec.toml", ("--out", "net/spec.toml", "cannot be made")),
         ("net some/images/0.png --out some/images", ("--out", "some/images/0.png", "over an image")),

@@ -51,8 +51,8 @@ def open_imagenet(config: DataConfig, progress: Progress | None = None) -> Files
     """
     side = _side(config)
     root = data_folder(config.path)
-    there = [split for split in _ARCHIVES if (root / split).is_dir()] if config.partial else []
-    folders = {split: _class_folders(root, split) for split in there or _ARCHIVES}
+    asked = [split for split in _ARCHIVES if split == "val" or not config.partial or (root / split).is_dir()]
+    folders = {split: _class_folders(root, split) for split in asked}
     classes = tuple(next(iter(folders.values())))
     if len(folders) > 1:
         _refuse_other_classes(root, classes, folders["val"], config)
