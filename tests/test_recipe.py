@@ -57,12 +57,12 @@ def test_a_wrong_recipe_is_refused_in_one_line(table: dict[str, Any], parts: tup
 
 def test_a_recipe_may_change_another(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text('base = "camvid"\nlr = 0.5\n[augment]\nrotate = 0.0\n')
+    path.write_text('base = "camvid"\nlr = 0.5\n[augment]\ncolor = 0.0\n')
     recipe, base = Recipe.load(str(path)), Recipe.load("camvid")
     assert recipe.lr == 0.5
     assert recipe.epochs == base.epochs
     assert recipe.augment.scale == base.augment.scale
-    assert (recipe.augment.rotate, base.augment.rotate) == (0.0, 10.0)
+    assert (recipe.augment.color, base.augment.color) == (0.0, 0.3)
 
 
 def test_a_base_cut_short_is_warmed_up_for_as_long_as_there_is() -> None:
