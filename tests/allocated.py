@@ -214,6 +214,7 @@ class Trained:
             if setting.variant is not None:
                 group["foreach"], group["fused"] = setting.variant == "foreach", setting.variant == "fused"
         words = {"recipe": recipe, "bf16": setting.bf16, "device": torch.device(device), "optimizer": self.optimizer}
+        words["channels_last"] = setting.channels_last
         self.loop: Any = types.SimpleNamespace(model=self.model, **words)
 
     def step(self, images: Tensor, targets: Tensor) -> None:
