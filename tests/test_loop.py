@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sunetlab import InputError
@@ -332,6 +332,12 @@ def test_weights_of_another_network_are_refused(words: dict[str, Any], rule: str
         Initial.read(tmp_path / "a").taken_by(initial_model(tiny_run("segmentation", words=words)))
     with pytest.raises(InputError, match="no such file"):
         Initial.read(tmp_path / "nothing")
+    tensors = load_file(tmp_path / "a" / "weights.safetensors")
+    tensors["norm.bn.weight"][0] = math.nan
+    save_file(tensors, tmp_path / "a" / "weights.safetensors")
+    for read in (Initial.read, load_model):
+        with pytest.raises(InputError, match=r"norm\.bn\.weight holds values that are not finite"):
+            read(tmp_path / "a")
 
 
 def test_a_classifier_of_other_classes_is_new(tmp_path: Path) -> None:

@@ -29,14 +29,18 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file, by name, on the CPU.
 
     Raises:
-        InputError: the file is missing or damaged.
+        InputError: the file is missing or damaged, or a tensor holds what is no finite number.
     """
     try:
-        return safetensors.torch.load_file(path)
+        tensors = safetensors.torch.load_file(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a readable safetensors file: {str(error).splitlines()[0]}") from None
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise InputError(f"{path}: tensor {name} holds values that are not finite")
+    return tensors
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

@@ -13,7 +13,7 @@ sampler = "grid"                  all designs, or "random": `designs` of them, d
 """
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -24,6 +24,7 @@ from sunetlab.analysis.memory import Setting
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, validate, write_table
 from sunetlab.space.arrays.view import Training
+from sunetlab.space.factors import level_name
 from sunetlab.space.land import Feasible
 from sunetlab.space.pick import Design, design, drawn, everything, listed, where_of
 from sunetlab.space.screen import Funnel, Screen
@@ -170,14 +171,29 @@ class Study(BaseModel):
         """See that a task has designs, as far as can be told before its data are opened.
 
         Raises:
-            InputError: it has none, or too many.
+            InputError: it has none, or too many, or not the one that is the baseline.
         """
         if not self.is_adaptive:
-            self.make_designs(task, classes=2, size=task.size)
+            designs = self.make_designs(task, classes=2, size=task.size)
+            if self.baseline is not None:
+                self.baseline_of([design.levels for design in designs])
         elif task.size or not self.where:
             self.feasible(task, classes=2, size=task.size)
         else:  # bounds count once the images' size is known
             where_of(self.make_space(task, classes=2, size=None), self.where)
+
+    def baseline_of(self, arms: Sequence[Mapping[str, Any]]) -> int:
+        """Which of the arms, given by their levels, is the baseline.
+
+        Raises:
+            InputError: none of them is, or several are.
+        """
+        wanted = {name: level_name(level) for name, level in (self.baseline or {}).items()}
+        found = [i for i, arm in enumerate(arms) if all(arm[name] == level for name, level in wanted.items())]
+        if len(found) != 1:
+            said = ", ".join(f"{name} {level}" for name, level in wanted.items())
+            raise InputError(f"baseline: {said}: {len(found) or 'no'} arms have it; it must name one")
+        return found[0]
 
     def make_space(self, task: StudyTask, classes: int, size: tuple[int, int] | None) -> Space:
         """A task's whole space, before its bounds; of factors."""

@@ -4,8 +4,6 @@ from typing import Any
 
 import pandas as pd
 
-from sunetlab.errors import InputError
-from sunetlab.space.factors import level_name
 from sunetlab.study.definition import Study
 from sunetlab.study.verdict import Verdict, compare, judged
 
@@ -31,7 +29,7 @@ def verdicts(study: Study, table: pd.DataFrame, task: str) -> list[Verdict]:
         arms[tuple(row[name] for name in study.varied)][int(row["seed"])] = float(row["value"])
     if not arms:
         return []
-    base = _baseline(study, list(arms))
+    base = list(arms)[study.baseline_of([dict(zip(study.varied, levels, strict=True)) for levels in arms])]
     comparisons = {}
     for levels, values in arms.items():
         shared = sorted(values.keys() & arms[base].keys())
@@ -39,15 +37,6 @@ def verdicts(study: Study, table: pd.DataFrame, task: str) -> list[Verdict]:
             first, second = ([of[seed] for seed in shared] for of in (arms[base], values))
             comparisons[_label(study, levels)] = compare(first, second)
     return judged(_label(study, base), comparisons) if comparisons else []
-
-
-def _baseline(study: Study, arms: list[Levels]) -> Levels:
-    wanted = {name: level_name(level) for name, level in (study.baseline or {}).items()}
-    found = [arm for arm in arms if all(arm[list(study.varied).index(name)] == level for name, level in wanted.items())]
-    if len(found) != 1:
-        said = ", ".join(f"{name} {level}" for name, level in wanted.items())
-        raise InputError(f"baseline: {said}: {len(found) or 'no'} arms have it; it must name one")
-    return found[0]
 
 
 def _label(study: Study, levels: Levels) -> str:
