@@ -494,3 +494,10 @@ def test_an_import_that_fails_leaves_the_earlier_one(tmp_path: Path, monkeypatch
             found.save(tmp_path / "net")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["in.pth", "net"]
         assert (tmp_path / "net" / "weights.safetensors").read_bytes() == before
+
+
+def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pth")
+    for path in (tmp_path / "pipe.pth", Path("/dev/zero")):
+        with pytest.raises(InputError, match="is no ordinary file"):
+            import_checkpoint(path)

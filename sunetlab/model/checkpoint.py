@@ -51,6 +51,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         InputError: no such file, one that is no checkpoint, is cut short, or holds more than plain data.
     """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # a device or a pipe may never end
+            raise InputError("is no ordinary file")
         with path.open("rb") as file:
             return _read(path, file)
     except FileNotFoundError:
