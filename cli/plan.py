@@ -12,7 +12,8 @@ from .output import Json, note, print_json, print_table, say
 from .study_named import Name, load
 
 if TYPE_CHECKING:  # these import torch
-    from sunetlab.study.definition import Candidate, Study, StudyTask
+    from sunetlab.study.candidate import Candidate
+    from sunetlab.study.definition import Study, StudyTask
     from sunetlab.study.planner import Power
 
 SPREADS = {"classification": 0.4, "segmentation": 2.0}  # points; usual on CIFAR-10 and on small segmentation sets
@@ -58,6 +59,8 @@ def plan(
 
 
 def _planned(asked: "Study", task: "StudyTask", device: Any) -> dict[str, Any]:
+    from sunetlab.study.candidate import candidates
+    from sunetlab.study.designs import make_designs
     from sunetlab.train.data import open_data
     from sunetlab.train.timing import timed
 
@@ -69,7 +72,7 @@ def _planned(asked: "Study", task: "StudyTask", device: Any) -> dict[str, Any]:
             for split in ("train", "val"):
                 data.split(split, progress)
         designs: dict[str, Candidate] = {}
-        for candidate in asked.candidates(task, data):
+        for candidate in candidates(asked, task, make_designs(asked, task, len(data.classes), data.size)):
             designs.setdefault(candidate.folder.rpartition("-s")[0], candidate)
         rows = []
         with screen.counting(f"{task.task}: timing", "designs") as progress:

@@ -14,7 +14,8 @@ from rich.text import Text
 from .output import PATIENCE, percent
 
 if TYPE_CHECKING:
-    from sunetlab.study.definition import Candidate, StudyTask
+    from sunetlab.study.candidate import Candidate
+    from sunetlab.study.definition import StudyTask
     from sunetlab.train.watch import Watch
 
 PAUSE = PATIENCE  # seconds between two lines where there is no terminal
@@ -154,6 +155,12 @@ class StudyScreen:
             yield progress
 
     @contextmanager
+    def testing(self, task: "StudyTask") -> Iterator[Callable[[int, int], None]]:
+        """See `StudyWatch`."""
+        with self.screen.counting(f"{task.task}: testing the winners", "runs") as progress:
+            yield progress
+
+    @contextmanager
     def trial(self, task: "StudyTask", candidate: "Candidate", number: int, total: int) -> Iterator["Watch"]:
         """See `StudyWatch`."""
         if task.task not in self.bars:
@@ -171,6 +178,8 @@ class StudyScreen:
         self.screen.progress.advance(self.bars[task.task])
         if "reason" in outcome:
             found = f"failed: {outcome['reason']}: {outcome['detail']}"
+        elif "stopped" in outcome:
+            found = f"stopped after epoch {outcome['stopped']} at {percent(outcome['value'])}"
         else:
             found = f"{outcome['objective']} {percent(outcome['value'])}  in {outcome['seconds']:.1f} s"
         self.screen.line(f"{task.task} {self.position}  {name_of(candidate)}  {found}")
@@ -178,7 +187,11 @@ class StudyScreen:
 
 def name_of(candidate: "Candidate") -> str:
     """A candidate by the levels of its factors and its seed."""
-    return "  ".join(f"{name} {value}" for name, value in candidate.params.items())
+    said = (
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in candidate.params.items()
+    )
+    return "  ".join(said if candidate.stage == "trial" else (candidate.stage, *said))
 
 
 def figures_of(row: dict[str, Any]) -> str:

@@ -30,7 +30,8 @@ Out = Annotated[Path | None, typer.Option(help="The study's folder; by default r
 @app.command("list")
 def list_studies(as_json: Json = False) -> None:
     """The studies that come with sunetlab."""
-    from sunetlab.study.definition import Study, shipped
+    from sunetlab.study.definition import Study
+    from sunetlab.study.reading import shipped
 
     studies = [Study.load(path) for path in shipped().values()]
     if as_json:
@@ -42,6 +43,8 @@ def list_studies(as_json: Json = False) -> None:
 @app.command()
 def show(study: Name, as_json: Json = False) -> None:
     """What a study would run: its question, its factors, its candidates and what each costs."""
+    from sunetlab.study.designs import funnel as funnel_of
+
     asked = load(study)
     if as_json:
         print_json(asked.model_dump(mode="json"))
@@ -51,7 +54,7 @@ def show(study: Name, as_json: Json = False) -> None:
         classes, size = _classes_and_size(task)
         say()
         (_show_search if asked.is_adaptive else _show_designs)(asked, task, classes, size)
-        funnel = asked.funnel(task, classes, size)
+        funnel = funnel_of(asked, task, classes, size)
         for reason, count in funnel.impossible.items() if funnel else ():
             note(f"left out: {count:,} of the combinations, by {reason}")
         for bound, before, after in funnel.rows() if funnel else ():
@@ -143,8 +146,9 @@ def export(
 
 def _show_designs(asked: "Study", task: "StudyTask", classes: int, size: tuple[int, int] | None) -> None:
     from sunetlab.analysis.report import analyze
+    from sunetlab.study.designs import make_designs
 
-    designs = asked.make_designs(task, classes, size)
+    designs = make_designs(asked, task, classes, size)
     say(_trials_of(asked, task, f"{len(designs)} designs"))
     rows = []
     for design in designs:
@@ -156,7 +160,9 @@ def _show_designs(asked: "Study", task: "StudyTask", classes: int, size: tuple[i
 def _show_search(asked: "Study", task: "StudyTask", classes: int, size: tuple[int, int] | None) -> None:
     import numpy as np
 
-    feasible = asked.feasible(task, classes, size)
+    from sunetlab.study.designs import feasible as feasible_designs
+
+    feasible = feasible_designs(asked, task, classes, size)
     most = min(asked.designs or 0, len(feasible))
     say(_trials_of(asked, task, f"{most} of {len(feasible):,} feasible designs, chosen by TPE,"))
     rows = [[name, len(np.unique(column))] for name, column in feasible.coordinates.items()]

@@ -15,7 +15,8 @@ Name = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, its 
 
 def load(name: str) -> "Study":
     """The study called so, in a file, or in a folder where it ran."""
-    from sunetlab.study.definition import Study, find
+    from sunetlab.study.definition import Study
+    from sunetlab.study.reading import find
     from sunetlab.study.results import load_study
 
     return load_study(Path(name)) if is_study(Path(name)) else Study.load(find(name))

@@ -28,7 +28,10 @@ def table(values: dict[tuple[int, int], float | None]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for (depth, seed), value in values.items():
         state = "waiting" if value is None else "finished"
-        rows.append({"task": "classification", "depth": depth, "seed": seed, "state": state, "value": value})
+        words = {"task": "classification", "stage": "trial", "depth": depth, "seed": seed}
+        rows.append(words | {"state": state, "value": value})
+            {"task": "classification", "stage": "trial", "depth": depth, "seed": seed, "state": state, "value": value}
+        )
     return pd.DataFrame(rows)
 
 
@@ -54,8 +57,8 @@ def test_nothing_is_said_without_a_baseline_or_a_pair(tmp_path: Path) -> None:
     ("said_", "rule"),
     [
         ("baseline = { n = 4 }", "baseline: n: is not varied; varied are depth"),
-        ("baseline = { depth = 3 }", "baseline: depth 3: no arms have it; it must name one"),
-        ("baseline = {}", "baseline: : 2 arms have it"),
+        ("baseline = { depth = 3 }", "baseline: depth 3: no arm has it"),
+        ("baseline = {}", "baseline: : all arms have it"),
         ("baseline = { depth = 2 }\nsampler = 'tpe'\ndesigns = 2", "a search chooses them"),
     ],
 )

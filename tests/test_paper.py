@@ -674,7 +674,7 @@ def test_a_study_is_there_once_it_is_shipped(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_shipped_studies_are_those_of_the_list() -> None:
-    from sunetlab.study.definition import shipped
+    from sunetlab.study.reading import shipped
 
     assert {name for name in COMPARED if is_shipped(name)} == COMPARED.keys() & shipped().keys()
 

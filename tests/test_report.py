@@ -20,6 +20,7 @@ from sunetlab.analysis.report import analyze
 from sunetlab.study import charts
 from sunetlab.study.charts import Arm, Curve, Level
 from sunetlab.study.definition import Study
+from sunetlab.study.designs import make_designs
 from sunetlab.study.report import duration, write_report
 from sunetlab.study.runner import open_folder, open_optuna
 from sunetlab.study.standing import pooled_spread, standing
@@ -261,7 +262,7 @@ def fill(study: Study, folder: Path, outcomes: dict[str, Any]) -> None:
                 design,
                 seed,
             )
-            for design, seed in itertools.product(study.make_designs(task, 10, (48, 48)), study.seeds)
+            for design, seed in itertools.product(make_designs(study, task, 10, (48, 48)), study.seeds)
         ]
         for outcome, design, seed in sorted(planned, key=lambda plan: plan[0] is None):  # Optuna asks the first in line
             name = f"{design.spec.id}-s{seed}"
@@ -348,7 +349,7 @@ def test_page_has_every_design_with_its_numbers(full: Path) -> None:
     text = Page(full.read_text()).text
     study = make_study(HOSTILE, (0, 1), ("classification", "segmentation"))
     for task in study.tasks:
-        for design in study.make_designs(task, 10, (48, 48)):
+        for design in make_designs(study, task, 10, (48, 48)):
             assert design.spec.id in text
             assert f"{analyze(design.spec, (48, 48)).params:,}" in text
     assert "± 2.8" in text.replace("\u2009", " ")  # 50 and 54 %

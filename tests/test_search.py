@@ -24,7 +24,7 @@ from sunetlab.study.definition import Study
 from sunetlab.study.export import export_run
 from sunetlab.study.report import write_report
 from sunetlab.study.runner import run_study
-from sunetlab.study.search import Search, propose
+from sunetlab.study.search import Search, Tried, propose
 from sunetlab.train.run import load_model
 from tests.conftest import Said
 from tests.tiny import SEARCH, STUDY, stand_in, write_study
@@ -303,7 +303,7 @@ def test_a_wrong_search_is_refused_in_one_line(changed: dict[str, str], parts: t
 
 
 def test_proposals_follow_from_results_and_seed_alone() -> None:
-    seen = [({"x": place / 20, "y": 0.5}, -abs(place / 20 - 0.7)) for place in range(20)]
+    seen = [({"x": place / 20, "y": 0.5}, Tried((-abs(place / 20 - 0.7),))) for place in range(20)]
     assert propose(("x", "y"), seen, 3) == propose(("x", "y"), seen, 3) != propose(("x", "y"), seen, 4)
     assert propose((), seen[:0], 0) == {}
     places = [propose(("x", "y"), seen, seed)["x"] for seed in range(30)]
@@ -312,10 +312,10 @@ def test_proposals_follow_from_results_and_seed_alone() -> None:
 
 def test_designs_that_failed_are_passed_over() -> None:
     feasible = Feasible.of(Space({"widths": "rule", "stacks": [1, 1]}, {"n": "1..30"}), None)
-    search, tried = Search(feasible, 30, 0), dict[int, float | None]()
+    search, tried = Search(feasible, 30, 0), dict[int, Tried]()
     while (number := search.next(tried)) is not None:
         assert number not in tried
-        tried[number] = None if number % 3 else 0.1 * number
+        tried[number] = Tried() if number % 3 else Tried((0.1 * number,))
     assert sorted(tried) == list(range(30))
 
 
@@ -331,9 +331,9 @@ def test_a_search_beats_random_designs_where_there_is_something_to_learn() -> No
 
     best = []
     for seed in range(7):
-        search, tried = Search(feasible, 40, seed), dict[int, float | None]()
+        search, tried = Search(feasible, 40, seed), dict[int, Tried]()
         while (number := search.next(tried)) is not None:
-            tried[number] = value[number]
+            tried[number] = Tried((value[number],))
         best.append(max(value[number] for number in tried))
 
     ranked = np.sort(values)

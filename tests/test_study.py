@@ -19,8 +19,11 @@ from optuna.trial import TrialState
 
 from sunetlab import InputError, SunetlabError, analyze
 from sunetlab.study import runner
-from sunetlab.study.definition import Study, find, shipped
+from sunetlab.study.candidate import candidates
+from sunetlab.study.definition import Study
+from sunetlab.study.designs import make_designs
 from sunetlab.study.export import export_run
+from sunetlab.study.reading import find, shipped
 from sunetlab.study.results import arms, choose, load_study, trials
 from sunetlab.study.runner import run_study
 from sunetlab.train.data import open_data
@@ -139,7 +142,8 @@ def test_a_full_disk_stops_the_study_and_is_nobodys_failure(tmp_path: Path, monk
 def test_a_trial_that_finished_without_optuna_hearing_of_it_is_told_not_trained(tmp_path: Path) -> None:
     study, folder = load(tmp_path), tmp_path / "out"
     data = open_data(study.tasks[0].data)
-    candidate = study.candidates(study.tasks[0], data)[0]
+    designs = make_designs(study, study.tasks[0], len(data.classes), data.size)
+    candidate = candidates(study, study.tasks[0], designs)[0]
     run_study(study, folder, "cpu", most=0)
     runner.open_optuna(study, "classification", folder).ask()  # takes the first in line …
     result = train(candidate.run, data, folder / "trials" / "classification" / candidate.folder, "cpu")
@@ -265,8 +269,8 @@ def test_an_export_that_fails_leaves_nothing(finished: Path, tmp_path: Path, mon
         ("seeds = [0, 1]", 'seeds = [0]\nwhere = "parms<1"', ("where", "parms", "character 1")),
         ("seeds = [0, 1]", 'seeds = [0]\nwhere = "params<10"', ("no design is left of 2", "params<10")),
         ("seeds = [0, 1]", 'seeds = [0]\nsampler = "random"', ("designs", "sampler random")),
-        ("seeds = [0, 1]", 'seeds = [0]\nsampler = "tpe"', ("designs", "random or tpe")),
-        ("seeds = [0, 1]", "seeds = [0]\ndesigns = 3", ("designs: 3", "random or tpe")),
+        ("seeds = [0, 1]", 'seeds = [0]\nsampler = "tpe"', ("designs", "random, tpe or nsga2")),
+        ("seeds = [0, 1]", "seeds = [0]\ndesigns = 3", ("designs: 3", "random, tpe or nsga2")),
         ("depth = [1, 2]", "depth = []", ("depth", "at least one")),
         ("depth = [1, 2]", "depht = [1, 2]", ("depht", "depth")),
         ("depth = [1, 2]", "depth = [0]", ("depth: 0",)),
@@ -301,11 +305,11 @@ def test_a_random_study_draws_its_designs_from_a_seed(tmp_path: Path) -> None:
         .replace("n = 4\n", "")
     )
     study = load(tmp_path, text)
-    designs = study.make_designs(study.tasks[0], 10, (32, 32))
+    designs = make_designs(study, study.tasks[0], 10, (32, 32))
     assert len(designs) == 3
-    assert designs == load(tmp_path, text).make_designs(study.tasks[0], 10, (32, 32))
+    assert designs == make_designs(load(tmp_path, text), study.tasks[0], 10, (32, 32))
     other = load(tmp_path, text + "", "tiny").model_copy(update={"sampler_seed": 1})
-    assert designs != other.make_designs(study.tasks[0], 10, (32, 32))
+    assert designs != make_designs(other, study.tasks[0], 10, (32, 32))
 
 
 @pytest.mark.parametrize("name", shipped())

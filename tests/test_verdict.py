@@ -170,7 +170,7 @@ def test_sentences_say_what_holds_and_no_more() -> None:
     base = np.array([0.50, 0.51, 0.49, 0.52, 0.50, 0.51, 0.50, 0.49])
     noise = np.array([0.001, -0.002, 0.002, 0.0, -0.001, 0.003, -0.002, 0.001])
     arms = {"depth 3": base - 0.02 + noise, "depth 1": base + 0.03 - noise, "n 64": base + noise * 3}
-    verdicts = judged("depth 2", {name: compare(base, values) for name, values in arms.items()})
+    verdicts = judged({(name, "depth 2"): compare(base, values) for name, values in arms.items()})
     assert [verdict.outcome for verdict in verdicts] == ["worse", "better", "no conclusion"]
     assert [round(verdict.p, 4) for verdict in verdicts[:2]] == [round(3 * 2 / 256, 4), round(3 * 2 / 256, 4)]
     assert verdicts[0].sentence.startswith("depth 3 is worse than depth 2 by 1.98 points (95 % interval -2.")
@@ -180,6 +180,6 @@ def test_sentences_say_what_holds_and_no_more() -> None:
 
 
 def test_too_few_seeds_are_told() -> None:
-    found = judged("a", {"b": compare([0.1, 0.2, 0.3], [0.5, 0.6, 0.8])})[0]
+    found = judged({("b", "a"): compare([0.1, 0.2, 0.3], [0.5, 0.6, 0.8])})[0]
     assert (found.outcome, found.detectable) == ("no conclusion", math.inf)
     assert "3 shared seeds cannot show any difference at all here; 6 could" in found.sentence

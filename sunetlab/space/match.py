@@ -92,6 +92,7 @@ class Question(NamedTuple):
         size: (height, width) of the images.
         training: for activations and memory.
         most: how many designs of each level.
+        times: what is held is so many times the network's.
     """
 
     network: SUNetSpec
@@ -104,6 +105,7 @@ class Question(NamedTuple):
     size: Size | None = None
     training: Training = PLAIN
     most: int = 1
+    times: float = 1.0
 
 
 def match(asked: Question, watch: Watch | None = None) -> Family:
@@ -115,7 +117,7 @@ def match(asked: Question, watch: Watch | None = None) -> Family:
     _check(asked)
     report = analyze(asked.network, asked.size, asked.training.batch)
     reference = values(Subject(report, asked.training.setting), dict.fromkeys((*asked.hold, *SHOWN)))
-    holds = tuple(Hold(name, reference[name], tolerance) for name, tolerance in asked.hold.items())
+    holds = tuple(Hold(name, round(asked.times * reference[name]), tolerance) for name, tolerance in asked.hold.items())
     searches = [_Search(asked, dict(level), holds) for level in asked.levels]
     done, arms = 0, []
     missing: list[str] = []

@@ -4,14 +4,21 @@ from typing import Any
 
 import pandas as pd
 
-from sunetlab.study.definition import Study
-from sunetlab.study.verdict import Verdict, compare, judged
+from sunetlab.space.factors import level_name
+from sunetlab.study.baseline import families
+from sunetlab.study.definition import OF_TASKS, Study
+from sunetlab.study.results import last_stage
+from sunetlab.study.verdict import Comparison, Ranking, Verdict, compare, judged, ranked
 
 Levels = tuple[Any, ...]
+Values = dict[Levels, dict[int, float]]  # an arm's levels → seed → result
 
 
 def verdicts(study: Study, table: pd.DataFrame, task: str) -> list[Verdict]:
     """The verdicts on a task's arms: none where the study names no baseline, or no other arm shares a seed with it.
+
+    A search's winners are compared with the first design that stands beside them, by the test split where they were
+    tested.
 
     Args:
         study: its `baseline` names the arm that the others are compared with.
@@ -19,27 +26,104 @@ def verdicts(study: Study, table: pd.DataFrame, task: str) -> list[Verdict]:
         task: whose.
 
     Raises:
-        InputError: no arm has the baseline's levels, or several have.
+        InputError: no arm has the baseline's levels, or the others cannot be told to one.
     """
-    if study.baseline is None:
-        return []
     mine = table[table["task"] == task]
-    arms: dict[Levels, dict[int, float]] = {tuple(levels): {} for levels in mine[list(study.varied)].values.tolist()}
-    for row in mine[mine["state"] == "finished"].to_dict("records"):
-        arms[tuple(row[name] for name in study.varied)][int(row["seed"])] = float(row["value"])
+    if study.winners is not None and study.winners.beside:
+        return _of_winners(study, mine[mine["stage"] == "winner"]) if last_stage(table, task) == "winner" else []
+    if study.baseline is None or mine.empty:
+        return []
+    mine = mine[mine["stage"] == "trial"]
+    values = _values(study, mine, "value")
+    arms = list(values)
     if not arms:
         return []
-    base = list(arms)[study.baseline_of([dict(zip(study.varied, levels, strict=True)) for levels in arms])]
-    comparisons = {}
-    for levels, values in arms.items():
-        shared = sorted(values.keys() & arms[base].keys())
-        if levels != base and shared:
-            first, second = ([of[seed] for seed in shared] for of in (arms[base], values))
-            comparisons[_label(study, levels)] = compare(first, second)
-    return judged(_label(study, base), comparisons) if comparisons else []
+    named = [dict(zip(study.varied, levels, strict=True)) for levels in arms]
+    found: dict[tuple[str, str], Comparison] = {}
+    for base, others in families(study.baseline, study.telling, named).items():
+        found |= _compared(study, values, arms[base], [arms[other] for other in others])
+    return judged(found)
 
 
-def _label(study: Study, levels: Levels) -> str:
+def rankings(study: Study, table: pd.DataFrame) -> dict[str, list[Ranking]]:
+    """By task: whether designs keep their order from one task, or from one level of a word, to another.
+
+    Where tasks are ranked the one entry stands under the last of them. Levels of a word are each compared with its
+    last. Designs count that have finished trials of both.
+
+    Args:
+        study: its `rank` says of what.
+        table: of its trials.
+    """
+    if study.rank is None:
+        return {}
+    mine = table[table["stage"] == "trial"]
+    tasks = [task.task for task in study.tasks]
+    if study.rank == OF_TASKS:
+        first, second = (_means(mine[mine["task"] == task], study.telling) for task in (tasks[0], tasks[-1]))
+        return {tasks[-1]: [_ranking(tasks[0], tasks[-1], first, second)]}
+    rest = [word for word in study.telling if word != study.rank]
+    levels = list(dict.fromkeys(level_name(level) for level in study.varied[study.rank]))
+    found: dict[str, list[Ranking]] = {}
+    for task in tasks:
+        here = mine[mine["task"] == task]
+        by_level = [_means(here[here[study.rank] == level], rest) for level in levels]
+        names = [f"{study.rank} {level}" for level in levels]
+        found[task] = [
+            _ranking(name, names[-1], means, by_level[-1])
+            for name, means in zip(names[:-1], by_level[:-1], strict=True)
+        ]
+    return found
+
+
+def label(study: Study, levels: Levels) -> str:
     """An arm by the factors that tell it from the others."""
-    telling = [name for name, said in study.varied.items() if len(said) > 1] or list(study.varied)
-    return ", ".join(f"{name} {level}" for name, level in zip(study.varied, levels, strict=True) if name in telling)
+    return ", ".join(
+        f"{name} {level}" for name, level in zip(study.varied, levels, strict=True) if name in study.telling
+    )
+
+
+def _of_winners(study: Study, mine: pd.DataFrame) -> list[Verdict]:
+    assert study.winners is not None
+    tested = bool(mine.loc[mine["state"] == "finished", "test"].notna().all())
+    values = _values(study, mine, "test" if tested else "value")
+    words = study.winners.beside[0]
+    bases = [
+        arm
+        for arm in values
+        if all(level == level_name(words.get(w, level)) for w, level in zip(study.varied, arm, strict=True))
+    ]
+    if len(bases) != 1:
+        return []
+    return judged(_compared(study, values, bases[0], [arm for arm in values if arm != bases[0]]))
+
+
+def _compared(study: Study, values: Values, base: Levels, others: list[Levels]) -> dict[tuple[str, str], Comparison]:
+    """Every arm of a family that shares a seed with its baseline, by both names."""
+    found = {}
+    for arm in others:
+        shared = sorted(values[arm].keys() & values[base].keys())
+        if shared:
+            first, second = ([values[each][seed] for seed in shared] for each in (base, arm))
+            found[label(study, arm), label(study, base)] = compare(first, second)
+    return found
+
+
+def _values(study: Study, table: pd.DataFrame, column: str) -> Values:
+    """Every arm that has a trial, with the results of those that finished."""
+    names = list(study.varied)
+    values: Values = {tuple(levels): {} for levels in table[names].values.tolist()}
+    for row in table[table["state"] == "finished"].to_dict("records"):
+        values[tuple(row[name] for name in names)][int(row["seed"])] = float(row[column])
+    return values
+
+
+def _means(table: pd.DataFrame, words: list[str]) -> pd.Series:
+    """The mean of every design over its finished seeds, by the levels of some words."""
+    finished = table[table["state"] == "finished"]
+    return finished.groupby(words, sort=False, dropna=False)["value"].mean()
+
+
+def _ranking(first: str, second: str, a: pd.Series, b: pd.Series) -> Ranking:
+    shared = [key for key in a.index if key in b.index]
+    return ranked(first, second, [float(a[key]) for key in shared], [float(b[key]) for key in shared])

@@ -1,17 +1,24 @@
-"""Which of a task's candidates stand in line: all from the start, or one design after another as a search goes on."""
+"""Which of a task's candidates stand in line: all from the start, one design after another, or one stage after another.
 
-from collections.abc import Mapping, Sequence
-from statistics import fmean
+A study whose arms have learning rates of their own tunes them first, then compares; a search trains its winners anew
+when it has ended. What comes second follows from the trials that came before the first of it and from nothing else, so
+whoever goes on with a study finds the same candidates.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from sunetlab.errors import InputError
-from sunetlab.space.pick import design
-from sunetlab.study.definition import Candidate, Study, StudyTask
-from sunetlab.study.recorded import design_of, folder_of, planned
-from sunetlab.study.search import UNIT, Search
+from sunetlab.space.pick import Design, design
+from sunetlab.study import choice
+from sunetlab.study.candidate import Candidate, Stage, candidate, candidates, with_seeds
+from sunetlab.study.definition import Study, StudyTask, Tune, Winners
+from sunetlab.study.designs import beside, feasible, make_designs, make_space
+from sunetlab.study.recorded import design_of, folder_of, planned, stage_of
+from sunetlab.study.search import UNIT, Search, Tried
 from sunetlab.train.data import DataSource
 
 
@@ -26,11 +33,13 @@ class Line(Protocol):
     """A task's candidates as they come to stand in line.
 
     Attributes:
+        stage: which the last of them are in.
         total: how many there will have been.
         feasible: how many designs a search chooses from; None where nothing is searched.
-        distributions: what Optuna is told that parameters may be.
+        distributions: what Optuna is told that parameters may be; not every trial has all of them.
     """
 
+    stage: Stage
     total: int
     feasible: int | None
     distributions: dict[str, BaseDistribution]
@@ -43,16 +52,13 @@ class Line(Protocol):
 
 
 class AllAtOnce:
-    """Every candidate from the start; parameters are the levels of the factors, and the seed."""
+    """Candidates that all stand in line from the start; parameters are what they are known by."""
 
-    def __init__(self, study: Study, task: StudyTask, data: DataSource) -> None:
-        self.entries = [Entry(candidate, candidate.params) for candidate in study.candidates(task, data)]
-        self.total = len(self.entries)
+    def __init__(self, entries: Sequence[Candidate], stage: Stage = "trial") -> None:
+        self.entries = [Entry(one, one.params) for one in entries]
+        self.total, self.stage = len(self.entries), stage
         self.feasible: int | None = None
-        self.distributions: dict[str, BaseDistribution] = {
-            name: CategoricalDistribution(list(dict.fromkeys(entry.params[name] for entry in self.entries)))
-            for name in self.entries[0].params
-        }
+        self.distributions = levels_of(entries)
 
     def called(self, trials: Sequence[FrozenTrial]) -> list[Entry]:  # noqa: ARG002
         """All."""
@@ -66,11 +72,13 @@ class AllAtOnce:
 class OneByOne:
     """A design with all seeds once the one before is done; parameters are its point (`space.land`)."""
 
+    stage: Stage = "trial"
+
     def __init__(self, study: Study, task: StudyTask, data: DataSource) -> None:
         classes, size = len(data.classes), data.size
-        self.study, self.task = study, task
-        self.space = study.make_space(task, classes, size)
-        self.search = Search(study.feasible(task, classes, size), study.designs or 1, study.sampler_seed)
+        self.study, self.task, self.size = study, task, size
+        self.space = make_space(study, task, classes, size)
+        self.search = Search.of(study, feasible(study, task, classes, size))
         self.total = self.search.total * len(study.seeds)
         self.feasible: int | None = len(self.search.feasible)
         self.distributions: dict[str, BaseDistribution] = dict.fromkeys(self.search.feasible.scalars, UNIT)
@@ -82,32 +90,29 @@ class OneByOne:
         Raises:
             InputError: a trial is of no design that the search can choose.
         """
-        return [entry for number in self._tried(trials) for entry in self._entries(number)]
+        return [entry for number in self.tried(trials) for entry in self._entries(number)]
 
     def more(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
         """All seeds of the design that the search tries next."""
-        number = self.search.next(self._tried(trials))
+        number = self.search.next(self.tried(trials))
         return [] if number is None else self._entries(number)
+
+    def tried(self, trials: Sequence[FrozenTrial]) -> dict[int, Tried]:
+        """The designs in the order in which they were tried, each with what its seeds found."""
+        values: dict[int, dict[str, FrozenTrial]] = {}
+        for trial in trials:
+            values.setdefault(self._number(trial), {})[folder_of(trial)] = trial
+        return {number: choice.outcome(list(mine.values())) for number, mine in values.items()}
 
     def _entries(self, number: int) -> list[Entry]:
         point = self.search.feasible.point(number)
-        found = design(self.space, number)
-        return [Entry(candidate, point) for candidate in self.study.with_seeds(self.task, found)]
-
-    def _tried(self, trials: Sequence[FrozenTrial]) -> dict[int, float | None]:
-        """The designs in the order in which they were tried, each with its mean over the seeds that have finished."""
-        values: dict[int, dict[str, float]] = {}
-        for trial in trials:
-            mine = values.setdefault(self._number(trial), {})
-            if trial.state == TrialState.COMPLETE:
-                mine[folder_of(trial)] = trial.values[0]
-        return {number: fmean(mine.values()) if mine else None for number, mine in values.items()}
+        return [Entry(one, point) for one in with_seeds(self.study, self.task, design(self.space, number))]
 
     def _number(self, trial: FrozenTrial) -> int:
         """The design that a trial's point means."""
-        known, point, feasible = design_of(trial), planned(trial), self.search.feasible
+        known, point, chosen = design_of(trial), planned(trial), self.search.feasible
         if known not in self.numbers:
-            number = feasible.land(point) if point.keys() == set(feasible.scalars) else None
+            number = chosen.land(point) if point.keys() == set(chosen.scalars) else None
             if number is None or self.space.spec(number).id != known:
                 raise InputError(
                     f"{self.task.task}: trial {trial.number} is of no design that keeps the bounds as they are counted "
@@ -117,6 +122,106 @@ class OneByOne:
         return self.numbers[known]
 
 
+class Then:
+    """One line, and when it has ended those who follow from what it found.
+
+    Args:
+        first: the line before.
+        stage: of the followers.
+        count: how many there will be.
+        follow: who they are, from the trials of the first line.
+        distributions: of the followers' parameters; None: they have none.
+    """
+
+    def __init__(
+        self,
+        first: Line,
+        stage: Stage,
+        count: int,
+        follow: Callable[[list[FrozenTrial]], list[Candidate]],
+        distributions: dict[str, BaseDistribution] | None = None,
+    ) -> None:
+        self.first, self.stage, self.follow = first, stage, follow
+        self.total, self.feasible = first.total + count, first.feasible
+        self.has_params = distributions is not None
+        self.distributions = distributions or first.distributions
+
+    def called(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
+        """Those of the first line, and the followers if they have begun."""
+        before, begun = self._before(trials)
+        return [*self.first.called(before), *(self._followers(before) if begun else ())]
+
+    def more(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
+        """Those of the first line while there are any, then the followers, then nobody."""
+        before, begun = self._before(trials)
+        return [] if begun else self.first.more(before) or self._followers(before)
+
+    def _followers(self, before: list[FrozenTrial]) -> list[Entry]:
+        return [Entry(one, one.params if self.has_params else {}) for one in self.follow(before)]
+
+    def _before(self, trials: Sequence[FrozenTrial]) -> tuple[list[FrozenTrial], bool]:
+        """The trials of the first line that came before the first follower, and whether there is one."""
+        followers = [trial.number for trial in trials if stage_of(trial) == self.stage]
+        first = min(followers, default=None)
+        mine = [trial for trial in trials if stage_of(trial) != self.stage]
+        return [trial for trial in mine if first is None or trial.number < first], first is not None
+
+
 def line_of(study: Study, task: StudyTask, data: DataSource) -> Line:
-    """A task's line, as the study's sampler has it."""
-    return OneByOne(study, task, data) if study.is_adaptive else AllAtOnce(study, task, data)
+    """A task's line, as the study's sampler and stages have it."""
+    line: Line
+    if study.is_adaptive:
+        line = OneByOne(study, task, data)
+    else:
+        designs = make_designs(study, task, len(data.classes), data.size)
+        if study.tune is not None:
+            return _tuned(study, task, study.tune, designs)
+        line = AllAtOnce(candidates(study, task, designs))
+    return line if study.winners is None else _won(study, task, study.winners, data, line)
+
+
+def levels_of(entries: Sequence[Candidate]) -> dict[str, BaseDistribution]:
+    """What Optuna is told of parameters that are levels: all that these candidates have."""
+    names = dict.fromkeys(name for one in entries for name in one.params)
+    return {
+        name: CategoricalDistribution(list(dict.fromkeys(one.params[name] for one in entries if name in one.params)))
+        for name in names
+    }
+
+
+def _tuned(study: Study, task: StudyTask, tune: Tune, designs: tuple[Design, ...]) -> Then:
+    """First every arm with every learning rate, then every arm with the best of its own and every seed."""
+    length = {"epochs": tune.epochs} if tune.epochs else {}
+    rates = [multiple * task.recipe.lr for multiple in tune.lr]
+    first = [
+        candidate(task, design, seed, "tuning", lr=lr, **length)
+        for seed in tune.seeds
+        for lr in rates
+        for design in designs
+    ]
+
+    def compare(trials: list[FrozenTrial]) -> list[Candidate]:
+        best = choice.rates(trials, task.recipe.lr)
+        return [
+            candidate(task, design, seed, lr=best.get(choice.arm_of(design.levels), task.recipe.lr))
+            for seed in study.seeds
+            for design in designs
+        ]
+
+    possible = [candidate(task, design, seed, lr=lr) for seed in study.seeds for lr in rates for design in designs]
+    return Then(
+        AllAtOnce(first, "tuning"), "trial", len(study.seeds) * len(designs), compare, levels_of(first + possible)
+    )
+
+
+def _won(study: Study, task: StudyTask, winners: Winners, data: DataSource, search: Line) -> Then:
+    """First the search, then the best that it found and those beside them, with fresh seeds."""
+    others = beside(study, task, len(data.classes))
+
+    def train_anew(trials: list[FrozenTrial]) -> list[Candidate]:
+        at_hand = {entry.candidate.design.spec.id: entry.candidate.design for entry in search.called(trials)}
+        best = choice.best(trials, winners.designs, by_front=study.sampler == "nsga2")
+        taken = {**{key: at_hand[key] for key in best}, **{one.spec.id: one for one in others}}
+        return [candidate(task, one, seed, "winner") for seed in winners.seeds for one in taken.values()]
+
+    return Then(search, "winner", len(winners.seeds) * (winners.designs + len(others)), train_anew)

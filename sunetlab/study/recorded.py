@@ -5,7 +5,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 INTERRUPTED = "interrupted"  # a failed trial without a reason: killed before it could give one
-FOLDER, LEVELS = "folder", "levels"  # attributes that a trial has from the start
+FOLDER, LEVELS, STAGE = "folder", "levels", "stage"  # attributes that a trial has from the start
 FEASIBLE = "feasible"  # attribute of a task's Optuna study: how many designs a search chooses from
 
 
@@ -16,7 +16,12 @@ def folder_of(trial: FrozenTrial) -> str:
 
 def design_of(trial: FrozenTrial) -> str:
     """The id of a trial's design."""
-    return folder_of(trial).rpartition("-s")[0]
+    return folder_of(trial).partition("-")[0]
+
+
+def stage_of(trial: FrozenTrial) -> str:
+    """Which stage of its study a trial is in; earlier studies have one only."""
+    return str(trial.user_attrs.get(STAGE, "trial"))
 
 
 def planned(trial: FrozenTrial) -> dict[str, Any]:

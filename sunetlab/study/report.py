@@ -16,6 +16,7 @@ from sunetlab.space.factors import in_order, level_name
 from sunetlab.study import charts, results
 from sunetlab.study.charts import Arm, Curve, Level
 from sunetlab.study.definition import Study, StudyTask
+from sunetlab.study.designs import make_designs
 from sunetlab.study.judge import verdicts
 from sunetlab.study.recorded import INTERRUPTED
 from sunetlab.study.runner import TRIALS
@@ -212,7 +213,7 @@ def _total(study: Study, task: StudyTask, folder: Path, begun: int) -> int:
     """How many trials a task has in the end; where it never began bounds on costs are taken at two classes."""
     if study.is_adaptive:
         return len(study.seeds) * results.to_try(study, folder, task.task)
-    return begun or len(study.seeds) * len(study.make_designs(task, classes=2, size=task.data.size))
+    return begun or len(study.seeds) * len(make_designs(study, task, classes=2, size=task.data.size))
 
 
 def _rows(table: Any, task: str) -> list[Row]:

@@ -13,9 +13,11 @@ from sunetlab.errors import InputError, SunetlabError
 from sunetlab.space.arrays.quantities import known, values
 from sunetlab.space.arrays.view import Subject
 from sunetlab.space.where import parse_where
-from sunetlab.study.definition import Study, training_of
-from sunetlab.study.recorded import FEASIBLE, design_of, folder_of, is_open, levels_of, reason_of
+from sunetlab.study.definition import Study
+from sunetlab.study.designs import training_of
+from sunetlab.study.recorded import FEASIBLE, design_of, folder_of, is_open, levels_of, reason_of, stage_of
 from sunetlab.study.runner import DATABASE, STUDY, TRIALS, database_errors, open_storage
+from sunetlab.study.testing import test_value
 from sunetlab.train.run import RESULT, Run, read_result
 
 STATES = {
@@ -41,34 +43,47 @@ def load_study(folder: Path) -> Study:
 def trials(study: Study, folder: Path) -> pd.DataFrame:
     """One row per candidate that was put in line: its last trial, but for interruptions that were made good.
 
-    Columns: task, design (the spec's id), one per factor, seed, state, reason, detail, value (in [0, 1]; nan where
-    there is none), params, macs (of one image), seconds, folder.
+    Columns: task, stage, design (the spec's id), one per factor, seed, lr (where it was tuned), state, reason, detail,
+    value (in [0, 1]; of a pruned trial its last; nan where there is none), test (the same of the test split, of a
+    search's winners), params, macs (of one image), what the study has measured, seconds, folder.
     """
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for task in study.tasks:
         for trial in _trials_of(study, task.task, folder):
-            row = _row(task.task, trial)
+            row = _row(study, task.task, trial, folder)
             key = (task.task, row["folder"])
             if key not in rows or not is_open(trial):
                 rows[key] = row
-    figures = ("state", "reason", "detail", "value", "params", "macs", "seconds", "folder")
-    return pd.DataFrame(list(rows.values()), columns=["task", "design", *study.varied, "seed", *figures])
+    figures = ("state", "reason", "detail", "value", "test", "params", "macs", *_measured(study), "seconds", "folder")
+    names = ["task", "stage", "design", *study.varied, "seed", *(("lr",) if study.tune else ()), *figures]
+    return pd.DataFrame(list(rows.values()), columns=names)
 
 
-def arms(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+def last_stage(table: pd.DataFrame, task: str) -> str:
+    """The stage that a task's answer stands on: a search's winners once one has finished, else the trials."""
+    mine = table[(table["task"] == task) & (table["state"] == "finished")]
+    return "winner" if "winner" in set(mine["stage"]) else "trial"
+
+
+def arms(table: pd.DataFrame, study: Study, stage: str = "trial") -> pd.DataFrame:
     """One row per design of a task, the best first: mean and spread of its finished trials' values.
 
-    Columns: task, design, one per factor, params, macs, seeds (finished), value (their mean), spread (their standard
-    deviation; nan for one), seconds (their mean).
+    Columns: task, design, one per factor, lr (where it was tuned), params, macs, what the study has measured, seeds
+    (finished), value (their mean), spread (their standard deviation; nan for one), test (the mean of the test split's
+    values; nan where there are none), seconds (their mean).
     """
-    finished = table[table["state"] == "finished"]
+    finished = table[(table["state"] == "finished") & (table["stage"] == stage)]
     groups = finished.groupby(["task", "design", *study.varied], sort=False, dropna=False)
+    tuned = {"lr": ("lr", "first")} if study.tune else {}
     found = groups.agg(
+        **tuned,
         params=("params", "first"),
         macs=("macs", "first"),
+        **{name: (name, "first") for name in _measured(study)},
         seeds=("value", "count"),
         mean=("value", "mean"),
         spread=("value", "std"),
+        test=("test", "mean"),
         seconds=("seconds", "mean"),
     )
     order = {task.task: index for index, task in enumerate(study.tasks)}
@@ -100,10 +115,12 @@ def choose(study: Study, folder: Path, task: str, where: str | None = None) -> t
         InputError: no finished design keeps the bounds.
     """
     table = trials(study, folder)
-    candidates = arms(table, study)
+    stage = last_stage(table, task)
+    candidates = arms(table, study, stage)
     candidates = candidates[candidates["task"] == task]
+    table = table[(table["task"] == task) & (table["state"] == "finished") & (table["stage"] == stage)]
     for _, arm in candidates.iterrows():
-        runs = table[(table["task"] == task) & (table["design"] == arm["design"]) & (table["state"] == "finished")]
+        runs = table[(table[["design", *study.varied]] == arm[["design", *study.varied]]).all(axis=1)]
         path = folder / TRIALS / task / str(runs.loc[runs["value"].idxmax(), "folder"])
         if where is None or _keeps(path, where):
             return path, {str(name): value for name, value in arm.items()}
@@ -137,19 +154,39 @@ def _optuna_of(study: Study, task: str, folder: Path) -> optuna.Study | None:
     return optuna.load_study(study_name=name, storage=storage) if name in optuna.get_all_study_names(storage) else None
 
 
-def _row(task: str, trial: FrozenTrial) -> dict[str, Any]:
-    attrs = trial.user_attrs
-    finished = trial.state == TrialState.COMPLETE
+def _measured(study: Study) -> list[str]:
+    """What a study has measured beside the figures that every table has."""
+    return [name for name in study.measured if name not in ("params", "macs")]
+
+
+def _row(study: Study, task: str, trial: FrozenTrial, folder: Path) -> dict[str, Any]:
+    attrs, stage = trial.user_attrs, stage_of(trial)
+    is_winner = stage == "winner" and trial.state == TrialState.COMPLETE
     return {
         "task": task,
+        "stage": stage,
         "design": design_of(trial),
         **levels_of(trial),
         "state": STATES[trial.state],
         "reason": reason_of(trial) if trial.state == TrialState.FAIL else "",
         "detail": attrs.get("detail", ""),
-        "value": trial.value if finished else math.nan,
+        "value": _value(trial),
+        "test": _or_nan(test_value(folder / TRIALS / task / folder_of(trial)) if is_winner else None),
         "params": attrs.get("params"),
         "macs": attrs.get("macs"),
+        **{name: attrs.get(name, math.nan) for name in _measured(study)},
         "seconds": attrs.get("seconds", math.nan),
         "folder": folder_of(trial),
     }
+
+
+def _value(trial: FrozenTrial) -> float:
+    """What a trial found: of one that was stopped, its last report."""
+    if trial.state == TrialState.COMPLETE:
+        return float(trial.values[0])
+    reports = trial.intermediate_values if trial.state == TrialState.PRUNED else {}
+    return float(reports[max(reports)]) if reports else math.nan
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -13,7 +13,7 @@ finished without Optuna hearing of it is told, not trained. A search's next desi
 """
 
 import gc
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from urllib.parse import quote
 import optuna
 import torch
 from filelock import FileLock, Timeout
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.exceptions import OptunaError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -29,11 +30,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.files import make_folder
-from sunetlab.study.definition import Candidate, Study, StudyTask
+from sunetlab.study.candidate import Candidate
+from sunetlab.study.definition import Study, StudyTask
+from sunetlab.study.designs import quantities
 from sunetlab.study.line import Entry, line_of
-from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, folder_of, is_open
+from sunetlab.study.pruning import Pruned, Pruning, make_pruner
+from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, STAGE, folder_of, is_open, stage_of
+from sunetlab.study.testing import read_test
 from sunetlab.train.data import DataSource, open_data
 from sunetlab.train.device import pick_device
+from sunetlab.train.evaluate import OBJECTIVE
 from sunetlab.train.loop import NotFiniteError, train
 from sunetlab.train.run import RESULT, claim_record
 from sunetlab.train.watch import Silent, Watch
@@ -41,7 +47,7 @@ from sunetlab.train.watch import Silent, Watch
 STUDY, DATABASE, TRIALS, LOCK = "study.toml", "optuna.db", "trials", ".lock"
 BUSY_S = 60  # seconds to wait for somebody who reads the database
 # What the database has of a trial's outcome; all of it is in the trial's folder.
-RECORDED = {"reason", "detail", "params", "macs", "seconds"}
+RECORDED = {"reason", "detail", "params", "macs", "seconds", "stopped"}
 
 
 class StudyWatch(Protocol):
@@ -50,17 +56,24 @@ class StudyWatch(Protocol):
     def opening(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:
         """Around the reading of a task's data; the context gives what is called with (done, total)."""
 
+    def testing(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:
+        """Around the test of a search's winners; the context gives what is called with (done, total)."""
+
     def trial(self, task: StudyTask, candidate: Candidate, number: int, total: int) -> AbstractContextManager[Watch]:
         """Around a trial: the `number`th of `total`; the context gives what its training tells."""
 
     def told(self, task: StudyTask, candidate: Candidate, outcome: dict[str, Any]) -> None:
-        """After a trial: its result, or {"reason": …} where it failed."""
+        """After a trial: its result, or {"reason": …} where it failed, or {"stopped": epoch} where it was pruned."""
 
 
 class SilentStudy:
     """A watch that tells nobody."""
 
     def opening(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:  # noqa: ARG002
+        """Nothing."""
+        return nullcontext(lambda done, total: None)  # noqa: ARG005
+
+    def testing(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:  # noqa: ARG002
         """Nothing."""
         return nullcontext(lambda done, total: None)  # noqa: ARG005
 
@@ -127,7 +140,8 @@ def run_study(
     watch = watch or SilentStudy()
     pick_device(device)  # a wrong one is wrong input, not a failure of every trial
     check_folder(study, folder)
-    sources = [_open(task, watch) for task in study.tasks]  # before anything is made
+    splits = ("train", "val", *(("test",) if study.winners and study.winners.test else ()))
+    sources = [_open(task, splits, watch) for task in study.tasks]  # before anything is made
     open_folder(study, folder)
     with _lock(folder):
         queues = [_Queue(study, *pair, folder) for pair in zip(study.tasks, sources, strict=True)]
@@ -135,15 +149,18 @@ def run_study(
             queue.fill(retry_failed)
         done = 0
         for queue in queues:
-            while (most is None or done < most) and queue.work(device, watch):
+            while most is None or done < most:
+                if not queue.work(device, watch):
+                    queue.test_winners(device, watch)
+                    break
                 done += 1
 
 
-def _open(task: StudyTask, watch: StudyWatch) -> DataSource:
-    """A task's data, read as far as training will need them: what is wrong with them is said before it starts."""
+def _open(task: StudyTask, splits: Sequence[str], watch: StudyWatch) -> DataSource:
+    """A task's data, read as far as the study will need them: what is wrong with them is said before it starts."""
     with watch.opening(task) as progress:
         data = open_data(task.data, progress)
-        for split in ("train", "val"):
+        for split in splits:
             data.split(split, progress)
         return data
 
@@ -152,11 +169,11 @@ class _Queue:
     """A task's candidates in line, in its Optuna study."""
 
     def __init__(self, study: Study, task: StudyTask, data: DataSource, folder: Path) -> None:
-        self.task, self.data = task, data
+        self.study, self.task, self.data = study, task, data
         self.folder = folder / TRIALS / task.task
         claim_record(folder / f"data-{task.task}.json", data.record())
         self.line = line_of(study, task, data)
-        self.candidates: dict[str, Candidate] = {}  # who is or was in line, by the names of their folders
+        self.entries: dict[str, Entry] = {}  # who is or was in line, by the names of their folders
         self.optuna = open_optuna(study, task.task, folder)
         with database_errors(folder):
             if self.optuna.user_attrs.get(FEASIBLE) != self.line.feasible:
@@ -188,34 +205,76 @@ class _Queue:
                 waiting = self._admit(self.line.more(self.optuna.get_trials(deepcopy=False)))
             if not waiting:
                 return False
-            trial = self.optuna.ask(self.line.distributions)
-            candidate = self.candidates[trial.user_attrs[FOLDER]]
-            number = len(self.candidates) - waiting + 1
+            trial = self.optuna.ask()
+            entry = self.entries[trial.user_attrs[FOLDER]]
+            _take(trial, entry, self.line.distributions)
+            number = len(self.entries) - waiting + 1
+        candidate = entry.candidate
         with watch.trial(self.task, candidate, number, self.line.total) as told:
-            outcome = attempt(candidate, self.data, self.folder / candidate.folder, device, told)
+            pruned = self.study.pruner != "none" and candidate.stage == "trial"
+            watched = Pruning(told, trial, OBJECTIVE[self.task.task]) if pruned else told
+            outcome = attempt(candidate, self.data, self.folder / candidate.folder, device, watched)
         with database_errors(self.folder.parent.parent):
-            for name in RECORDED & outcome.keys():
-                trial.set_user_attr(name, outcome[name])
+            for name, figure in self.figures(candidate, outcome).items():
+                trial.set_user_attr(name, figure)
             if "reason" in outcome:
                 self.optuna.tell(trial, state=TrialState.FAIL)
+            elif "stopped" in outcome:
+                self.optuna.tell(trial, state=TrialState.PRUNED)
             else:
-                self.optuna.tell(trial, outcome["value"])
+                self.optuna.tell(trial, self.values(candidate, outcome))
         watch.told(self.task, candidate, outcome)
         return True
+
+    def figures(self, candidate: Candidate, outcome: dict[str, Any]) -> dict[str, Any]:
+        """What the database has of an outcome, with the quantities of the design that the study wants told."""
+        names = [name for name in self.study.measured if name not in RECORDED]
+        found = quantities(candidate.design.spec, self.task, self.data.size, names) if names else {}
+        return {name: outcome[name] for name in sorted(RECORDED & outcome.keys())} | found
+
+    def values(self, candidate: Candidate, outcome: dict[str, Any]) -> list[float]:
+        """What Optuna is told of a finished trial: its value, and its cost where that is a second aim."""
+        if self.study.cost is None:
+            return [outcome["value"]]
+        cost = quantities(candidate.design.spec, self.task, self.data.size, [self.study.cost])[self.study.cost]
+        return [outcome["value"], float(cost)]
+
+    def test_winners(self, device: str, watch: StudyWatch) -> None:
+        """Test those of a search's winners that were not tested yet."""
+        if self.study.winners is None or not self.study.winners.test:
+            return
+        with database_errors(self.folder.parent.parent):
+            done = self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        runs = [self.folder / folder_of(trial) for trial in done if stage_of(trial) == "winner"]
+        with watch.testing(self.task) as progress:
+            read_test(runs, self.data, device, progress)
 
     def _admit(self, entries: Sequence[Entry], settled: Collection[str] = ()) -> int:
         """Put candidates in line, but for those who are settled; how many came."""
         came = [entry for entry in entries if entry.candidate.folder not in settled]
-        self.candidates |= {entry.candidate.folder: entry.candidate for entry in entries}
+        self.entries |= {entry.candidate.folder: entry for entry in entries}
         for candidate, params in came:
-            self.optuna.enqueue_trial(dict(params), user_attrs={FOLDER: candidate.folder, LEVELS: candidate.params})
+            known = {FOLDER: candidate.folder, LEVELS: candidate.params, STAGE: candidate.stage}
+            self.optuna.enqueue_trial(dict(params), user_attrs=known)
         return len(came)
+
+
+def _take(trial: optuna.Trial, entry: Entry, distributions: Mapping[str, BaseDistribution]) -> None:
+    """Give a trial the parameters that it stands in line with."""
+    for name in entry.params:
+        told = distributions[name]
+        if isinstance(told, CategoricalDistribution):
+            trial.suggest_categorical(name, told.choices)
+        else:
+            trial.suggest_float(name, 0, 1)
 
 
 def attempt(candidate: Candidate, data: DataSource, folder: Path, device: str, watch: Watch) -> dict[str, Any]:
     """Train a candidate; its result, or why there is none. A full disk is nobody's result and goes through."""
     try:
         return train(candidate.run, data, folder, device, watch)
+    except Pruned as stop:
+        return {"stopped": stop.epoch, "value": stop.value, "seconds": stop.seconds}
     except NotFiniteError as error:
         return {"reason": "not finite", "detail": str(error)}
     except (OSError, InputError):  # a full disk, changed data: not this candidate's doing
@@ -248,8 +307,9 @@ def open_optuna(study: Study, task: str, folder: Path) -> optuna.Study:
         return optuna.create_study(
             storage=open_storage(folder),
             study_name=f"{study.name}-{task}",
-            direction="maximize",
+            directions=["maximize"] if study.cost is None else ["maximize", "minimize"],
             sampler=optuna.samplers.RandomSampler(seed=0),  # idle: trials stand in line with their parameters
+            pruner=make_pruner(study, task),
             load_if_exists=True,
         )
 

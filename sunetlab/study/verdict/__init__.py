@@ -5,12 +5,14 @@ from sunetlab.study.verdict.family import holm
 from sunetlab.study.verdict.paired import Comparison, compare, fewest_pairs, sign_flip_p
 from sunetlab.study.verdict.power import detectable_effect, pairs_needed, power_of
 from sunetlab.study.verdict.rank import Rank, kendall
+from sunetlab.study.verdict.ranking import Ranking, ranked
 from sunetlab.study.verdict.words import Verdict, judged
 
 __all__ = [
     "Band",
     "Comparison",
     "Rank",
+    "Ranking",
     "Verdict",
     "compare",
     "detectable_effect",
@@ -21,5 +23,6 @@ __all__ = [
     "kendall",
     "pairs_needed",
     "power_of",
+    "ranked",
     "sign_flip_p",
 ]

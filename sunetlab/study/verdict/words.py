@@ -37,13 +37,13 @@ class Verdict:
 
 
 def judged(
-    against: str, comparisons: Mapping[str, Comparison], unit: str = "points", scale: float = 100.0, alpha: float = 0.05
+    comparisons: Mapping[tuple[str, str], Comparison], unit: str = "points", scale: float = 100.0, alpha: float = 0.05
 ) -> list[Verdict]:
-    """Judge a family of comparisons of one arm with others.
+    """Judge a family of comparisons.
 
     Args:
-        against: name of the arm that the others are compared with.
-        comparisons: by the other arm's name; differences are other - against, larger is better.
+        comparisons: by the names of the arm and of the one that it is compared with; differences are those of the first
+            of them to the second, larger is better.
         unit: what a difference is told in.
         scale: units in 1 of the results.
         alpha: chance of a false claim anywhere in the family.
@@ -51,7 +51,7 @@ def judged(
     adjusted = holm([comparison.p for comparison in comparisons.values()])
     tell = _Tell(unit, scale, len(comparisons), alpha)
     verdicts = []
-    for (name, found), p in zip(comparisons.items(), adjusted.tolist(), strict=True):
+    for ((name, against), found), p in zip(comparisons.items(), adjusted.tolist(), strict=True):
         outcome: Outcome = "no conclusion"
         if p <= alpha:
             outcome = "better" if found.difference > 0 else "worse"

@@ -1,0 +1,199 @@
+"""A study and one of its tasks → the designs: said one by one, all combinations, drawn, or matched at equal cost."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from sunetlab.analysis.memory import Setting
+from sunetlab.analysis.report import analyze
+from sunetlab.errors import InputError
+from sunetlab.space.arrays.quantities import known, values
+from sunetlab.space.arrays.view import Subject, Training
+from sunetlab.space.factors import level_name
+from sunetlab.space.land import Feasible
+from sunetlab.space.match import COSTS, Question, alternatives, match
+from sunetlab.space.pick import Design, design, drawn, everything, listed, where_of
+from sunetlab.space.screen import Funnel, Screen
+from sunetlab.space.space import Space
+from sunetlab.spec import SUNetSpec
+from sunetlab.study.baseline import families
+from sunetlab.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    from sunetlab.study.definition import Equal, Study, StudyTask
+
+Size = tuple[int, int] | None
+
+
+def make_designs(study: "Study", task: "StudyTask", classes: int, size: Size) -> tuple[Design, ...]:
+    """The designs of a task's candidates, for its number of classes and its images' size; not of a search's.
+
+    Their levels are those of all that varies, words of the recipe among them.
+
+    Raises:
+        InputError: no design is left, or their costs differ by more than the study allows.
+    """
+    equal = study.equal
+    if equal is not None and equal.solve is not None:
+        found = _matched(study, task, equal, equal.solve, study.shared(task, classes), size)
+    else:
+        found = _of_network(study, task, classes, size)
+        if equal is not None:
+            _check_equal(study, task, equal, found, size)
+    words = [f"recipe.{word}" for word in study.recipe_factors]
+    recipes = [dict(zip(words, each, strict=True)) for each in product(*study.recipe_factors.values())]
+    return tuple(Design(one.levels | levels, one.spec) for one in found for levels in recipes)
+
+
+def feasible(study: "Study", task: "StudyTask", classes: int, size: Size) -> Feasible:
+    """The designs that a search chooses from, likewise.
+
+    Raises:
+        InputError: no design is left, or too many are.
+    """
+    space = make_space(study, task, classes, size)
+    return Feasible.of(space, where_of(space, study.where if size else None), training_of(task.recipe))
+
+
+def make_space(study: "Study", task: "StudyTask", classes: int, size: Size) -> Space:
+    """A task's whole space, before its bounds; of factors."""
+    return Space(study.shared(task, classes), study.network_factors, size)
+
+
+def funnel(study: "Study", task: "StudyTask", classes: int, size: Size) -> Funnel | None:
+    """How many designs of a task its factors make, and how many its bounds let through; None for arms.
+
+    Where the images' size is not known yet the bounds do not count.
+    """
+    if study.arms or (study.equal and study.equal.solve):
+        return None
+    space = make_space(study, task, classes, size)
+    screen = Screen(space, where_of(space, study.where if size else None), (), training_of(task.recipe))
+    for _ in screen.run():
+        pass
+    return screen.funnel
+
+
+def check_designs(study: "Study", task: "StudyTask") -> None:
+    """See that a task has designs, as far as can be told before its data are opened.
+
+    Raises:
+        InputError: it has none, or too many, or their costs differ too much, or none is the baseline; a quantity is
+            asked for that there is none.
+    """
+    if study.is_adaptive and not task.size and study.where:  # bounds count once the images' size is known
+        where_of(make_space(study, task, classes=2, size=None), study.where)
+        return
+    if study.is_adaptive:
+        space = make_space(study, task, classes=2, size=task.size)
+        feasible(study, task, classes=2, size=task.size)
+        blocks = max(len(part.frame.dilations) for part in space.parts)
+    else:
+        found = make_designs(study, task, classes=2, size=task.size)
+        blocks = max(len(one.spec.stacks) for one in found)
+        if study.baseline is not None:
+            families(study.baseline, study.telling, [one.levels for one in found])
+    for name in (*study.measured, *filter(None, [study.cost])):
+        if name not in known(blocks):
+            raise InputError(f"{'cost' if name == study.cost else 'measured'}: {name}: no quantity of a design")
+    if study.winners:
+        beside(study, task, classes=2)
+
+
+def beside(study: "Study", task: "StudyTask", classes: int) -> tuple[Design, ...]:
+    """The designs that are trained beside a search's winners, each named by the levels of the study's factors.
+
+    Raises:
+        InputError: one is no network.
+    """
+    found = []
+    for index, words in enumerate(study.winners.beside if study.winners else ()):
+        try:
+            spec = SUNetSpec.make(**{**study.shared(task, classes), **words})
+        except InputError as error:
+            raise InputError(f"winners.beside.{index}: {error}") from None
+        said = {word: getattr(spec, word) for word in study.varied}
+        found.append(Design({word: level_name(words.get(word, level)) for word, level in said.items()}, spec))
+    return tuple(found)
+
+
+def quantities(spec: SUNetSpec, task: "StudyTask", size: Size, names: Sequence[str]) -> dict[str, int]:
+    """Quantities of a design as it is trained for a task, by name."""
+    training = training_of(task.recipe)
+    report = analyze(spec, size, training.batch)
+    return values(Subject(report, training.setting), dict.fromkeys(names))
+
+
+def training_of(recipe: Recipe) -> Training:
+    """How memory is counted of what a recipe trains, on a GPU: of the part of a batch that goes through at once."""
+    setting = Setting(
+        precision="fp32" if recipe.precision == "fp32" else "bf16",
+        channels_last=recipe.channels_last,
+        optimizer=recipe.optimizer,
+        momentum=recipe.momentum > 0,
+        weight_decay=recipe.weight_decay > 0,
+        label_smoothing=recipe.label_smoothing > 0,
+    )
+    return Training(-(-recipe.batch_size // recipe.accumulate), setting)
+
+
+def _of_network(study: "Study", task: "StudyTask", classes: int, size: Size) -> tuple[Design, ...]:
+    bounds, training = study.where if size else None, training_of(task.recipe)
+    if study.arms:
+        return listed(study.shared(task, classes), study.arms, size, bounds, training)
+    space = make_space(study, task, classes, size)
+    where = where_of(space, bounds)
+    if study.designs is None:
+        numbers = everything(space, where, training)
+    else:
+        numbers = drawn(space, where, study.designs, study.sampler_seed, training=training).numbers
+    return tuple(design(space, int(number)) for number in numbers)
+
+
+def _matched(
+    study: "Study", task: "StudyTask", equal: "Equal", solve: str, shared: dict[str, Any], size: Size
+) -> tuple[Design, ...]:
+    """For every arm and budget the design whose costs are the nearest to those of its family's baseline."""
+    arms, hold, found = study.arms or alternatives(study.network_factors), equal.hold, []
+    for budget, arm in product(equal.budgets or (None,), arms):
+        base = {word: level for word, level in (study.baseline or {}).items() if word in arm}
+        question = Question(
+            network=SUNetSpec.make(**{**shared, **arm, **base}),
+            words=shared,
+            levels=[arm],
+            hold=hold,
+            solve=solve,
+            where=study.where if size else None,
+            size=size,
+            training=training_of(task.recipe),
+            times=budget or 1.0,
+        )
+        nearest = match(question).arms[0][0]
+        said = {word: level_name(level) for word, level in arm.items()}
+        levels = said if budget is None else {"budget": budget, **said}
+        for name, part in nearest.mismatch.items():
+            if abs(part) > hold[name]:
+                raise InputError(_too_far(levels | nearest.design.levels, name, part, hold[name], "the nearest design"))
+        found.append(Design({**levels, solve: nearest.design.levels[solve]}, nearest.design.spec))
+    return tuple(found)
+
+
+def _check_equal(study: "Study", task: "StudyTask", equal: "Equal", found: Sequence[Design], size: Size) -> None:
+    """See that the arms of every family cost what its baseline does, to within what the study allows."""
+    for name in equal.hold:
+        if name not in COSTS:
+            raise InputError(f"equal.hold: {name}: no cost; known are {', '.join(COSTS)}")
+    costs = [quantities(one.spec, task, size, list(equal.hold)) for one in found]
+    for base, others in families(study.baseline or {}, study.telling, [one.levels for one in found]).items():
+        for name, tolerance in equal.hold.items():
+            for other in others:
+                part = costs[other][name] / costs[base][name] - 1
+                if abs(part) > tolerance:
+                    raise InputError(_too_far(found[other].levels, name, part, tolerance, "it"))
+
+
+def _too_far(levels: Mapping[str, Any], name: str, part: float, tolerance: float, who: str) -> str:
+    arm = ", ".join(f"{word} {level}" for word, level in levels.items())
+    more = f"{abs(part):.1%} {'more' if part > 0 else 'less'} {name} than is held"
+    advice = "widen the tolerance, begin at a larger network" if who != "it" else "let it be found with solve = 'n'"
+    return f"equal.hold: {arm}: {who} has {more}, and {tolerance:.1%} is allowed; {advice}"

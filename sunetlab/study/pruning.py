@@ -1,0 +1,61 @@
+"""A search that stops trials which do not promise: Optuna's median and Hyperband pruners, asked after every epoch."""
+
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+
+from sunetlab.study.definition import Study
+from sunetlab.train.watch import Watch
+
+REDUCTION = 3  # of Hyperband: a third of a bracket's trials go on at each of its steps (Li et al. 2018)
+UNPRUNED = 5  # trials before the median counts
+
+
+class Pruned(Exception):  # noqa: N818, an event, not an error
+    """A trial was stopped after an epoch, with the value that it had."""
+
+    def __init__(self, epoch: int, value: float, seconds: float) -> None:
+        super().__init__(f"stopped after epoch {epoch}")
+        self.epoch, self.value, self.seconds = epoch, value, seconds
+
+
+def make_pruner(study: Study, task: str) -> BasePruner:
+    """The pruner of a task of a study; its resource is an epoch."""
+    recipe = next(each.recipe for each in study.tasks if each.task == task)
+    if study.pruner == "median":
+        return MedianPruner(n_startup_trials=UNPRUNED, n_warmup_steps=recipe.epochs // 4)
+    if study.pruner == "hyperband":
+        return HyperbandPruner(min_resource=1, max_resource=recipe.epochs, reduction_factor=REDUCTION)
+    return NopPruner()
+
+
+class Pruning:
+    """What a training tells, passed on to `inner` and to Optuna, which may stop it."""
+
+    def __init__(self, inner: Watch, trial: optuna.Trial, objective: str) -> None:
+        self.inner, self.trial, self.key = inner, trial, f"val_{objective}"
+        self.epochs, self.seconds = 0, 0.0
+
+    def begin(self, epochs: int, finished: int, images: int) -> None:
+        """See `Watch`."""
+        self.epochs = epochs
+        self.inner.begin(epochs, finished, images)
+
+    def step(self, images: int) -> None:
+        """See `Watch`."""
+        self.inner.step(images)
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """Pass an epoch on.
+
+        Raises:
+            Pruned: this was enough to see.
+        """
+        self.inner.epoch(row)
+        self.seconds += row["seconds"]
+        if self.key not in row:
+            return
+        self.trial.report(row[self.key], row["epoch"])
+        if row["epoch"] < self.epochs and self.trial.should_prune():
+            raise Pruned(row["epoch"], row[self.key], round(self.seconds, 3))
