@@ -9,7 +9,7 @@ from sunetlab import InputError
 
 from .inference import Device
 from .output import Json, note, print_json, print_table, say
-from .study_named import Name, load
+from .study_named import Name, On, load
 
 if TYPE_CHECKING:  # these import torch
     from sunetlab.study.candidate import Candidate
@@ -21,6 +21,7 @@ SPREADS = {"classification": 0.4, "segmentation": 2.0}  # points; usual on CIFAR
 
 def plan(
     study: Name,
+    on: On = None,
     effect: Annotated[
         float | None,
         typer.Option(min=1e-6, max=100, help="A difference, in points: how many seeds show it?", show_default=False),
@@ -40,7 +41,7 @@ def plan(
     """Time a few steps of every design; say what the study takes, and which differences its seeds could show."""
     from sunetlab.train.device import pick_device
 
-    asked, target = load(study), pick_device(device)
+    asked, target = load(study, on), pick_device(device)
     if asked.is_adaptive:
         raise InputError(f"study: {study!r}: is a search: which designs it tries depends on its results")
     found = [_planned(asked, task, target) for task in asked.tasks]

@@ -13,7 +13,7 @@ from sunetlab import InputError, SunetlabError
 from .inference import Device
 from .output import Json, note, percent, print_json, print_table, say, short
 from .plan import plan
-from .study_named import Name, existing, folder_of, load
+from .study_named import Name, On, existing, folder_of, load
 from .verdict import verdict
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ def list_studies(as_json: Json = False) -> None:
 
 
 @app.command()
-def show(study: Name, as_json: Json = False) -> None:
+def show(study: Name, on: On = None, as_json: Json = False) -> None:
     """What a study would run: its question, its factors, its candidates and what each costs."""
     from sunetlab.study.designs import funnel as funnel_of
 
-    asked = load(study)
+    asked = load(study, on)
     if as_json:
         print_json(asked.model_dump(mode="json"))
         return
@@ -64,6 +64,7 @@ def show(study: Name, as_json: Json = False) -> None:
 @app.command()
 def run(
     study: Name,
+    on: On = None,
     out: Out = None,
     trials: Annotated[
         int | None, typer.Option(min=0, help="Stop after so many; the same command goes on.", show_default=False)
@@ -80,7 +81,7 @@ def run(
 
     from .progress import Screen, StudyScreen
 
-    asked = load(study)
+    asked = load(study, on)
     if data:
         asked = asked.with_sources(dict(_task_and_source(asked, text) for text in data))
     folder = folder_of(study, asked, out)
@@ -146,7 +147,7 @@ def export(
 
 def _show_designs(asked: "Study", task: "StudyTask", classes: int, size: tuple[int, int] | None) -> None:
     from sunetlab.analysis.report import analyze
-    from sunetlab.study.designs import make_designs
+    from sunetlab.study.designs import left_out, make_designs
 
     designs = make_designs(asked, task, classes, size)
     say(_trials_of(asked, task, f"{len(designs)} designs"))
@@ -155,6 +156,8 @@ def _show_designs(asked: "Study", task: "StudyTask", classes: int, size: tuple[i
         report = analyze(design.spec, size)
         rows.append([*map(str, design.levels.values()), report.params, short(report.macs)])
     print_table([*asked.varied, "params", "MACs"], rows)
+    if same := left_out(asked, designs):
+        note(f"left out: {same} that at this resolution would be the same network as another")
 
 
 def _show_search(asked: "Study", task: "StudyTask", classes: int, size: tuple[int, int] | None) -> None:

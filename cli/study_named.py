@@ -10,16 +10,31 @@ from sunetlab import InputError
 if TYPE_CHECKING:
     from sunetlab.study.definition import Study
 
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on", metavar="DATA", help="Which of the study's kinds of data; by default its first.", show_default=False
+    ),
+]
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, its .toml file, or its folder.")]
 
 
-def load(name: str) -> "Study":
-    """The study called so, in a file, or in a folder where it ran."""
+def load(name: str, on: str | None = None) -> "Study":
+    """The study called so, in a file, or in a folder where it ran.
+
+    Args:
+        name: as typed.
+        on: which of its kinds of data; None is its first.
+    """
     from sunetlab.study.definition import Study
     from sunetlab.study.reading import find
     from sunetlab.study.results import load_study
 
-    return load_study(Path(name)) if is_study(Path(name)) else Study.load(find(name))
+    if is_study(Path(name)):
+        if on is not None:
+            raise InputError(f"--on: {on!r}: {name} holds a study that is on its data already")
+        return load_study(Path(name))
+    return Study.load(find(name), on)
 
 
 def is_study(path: Path) -> bool:

@@ -28,7 +28,8 @@ Size = tuple[int, int] | None
 def make_designs(study: "Study", task: "StudyTask", classes: int, size: Size) -> tuple[Design, ...]:
     """The designs of a task's candidates, for its number of classes and its images' size; not of a search's.
 
-    Their levels are those of all that varies, words of the recipe among them.
+    Their levels are those of all that varies, words of the recipe among them. Arms that make the same network, as depth
+    3 and 4 do where maps are small, are one design, which bears the levels of the first.
 
     Raises:
         InputError: no design is left, or their costs differ by more than the study allows.
@@ -58,6 +59,16 @@ def feasible(study: "Study", task: "StudyTask", classes: int, size: Size) -> Fea
 def make_space(study: "Study", task: "StudyTask", classes: int, size: Size) -> Space:
     """A task's whole space, before its bounds; of factors."""
     return Space(study.shared(task, classes), study.network_factors, size)
+
+
+def left_out(study: "Study", found: Sequence[Design]) -> int:
+    """How many arms of equal cost turned out to be the network of another."""
+    equal = study.equal
+    if equal is None or equal.solve is None:
+        return 0
+    arms = len(study.arms or alternatives(study.network_factors)) * max(1, len(equal.budgets))
+    recipes = len(list(product(*study.recipe_factors.values())))
+    return arms - len(found) // recipes
 
 
 def funnel(study: "Study", task: "StudyTask", classes: int, size: Size) -> Funnel | None:
@@ -175,7 +186,7 @@ def _matched(
             if abs(part) > hold[name]:
                 raise InputError(_too_far(levels | nearest.design.levels, name, part, hold[name], "the nearest design"))
         found.append(Design({**levels, solve: nearest.design.levels[solve]}, nearest.design.spec))
-    return tuple(found)
+    return tuple({one.spec: one for one in reversed(found)}.values())[::-1]
 
 
 def _check_equal(study: "Study", task: "StudyTask", equal: "Equal", found: Sequence[Design], size: Size) -> None:
