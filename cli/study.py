@@ -146,16 +146,20 @@ def export(
 
 
 def _show_designs(asked: "Study", task: "StudyTask", classes: int, size: tuple[int, int] | None) -> None:
-    from sunetlab.analysis.report import analyze
-    from sunetlab.study.designs import left_out, make_designs
+    from sunetlab.study.designs import left_out, make_designs, quantities
+    from sunetlab.study.planner import too_few
 
     designs = make_designs(asked, task, classes, size)
     say(_trials_of(asked, task, f"{len(designs)} designs"))
+    others = [name for name in asked.measured if name not in ("params", "macs")]
     rows = []
     for design in designs:
-        report = analyze(design.spec, size)
-        rows.append([*map(str, design.levels.values()), report.params, short(report.macs)])
-    print_table([*asked.varied, "params", "MACs"], rows)
+        told = quantities(design.spec, task, size, ["params", "macs", *others])
+        figures = (short(told[name]) for name in others)
+        rows.append([*map(str, design.levels.values()), told["params"], short(told["macs"]), *figures])
+    print_table([*asked.varied, "params", "MACs", *others], rows)
+    if few := too_few(asked, designs):
+        note(few)
     if same := left_out(asked, designs):
         note(f"left out: {same} that at this resolution would be the same network as another")
 
@@ -174,7 +178,8 @@ def _show_search(asked: "Study", task: "StudyTask", classes: int, size: tuple[in
 
 def _trials_of(asked: "Study", task: "StudyTask", designs: str) -> str:
     seeds = f"{len(asked.seeds)} seed{'s' if len(asked.seeds) > 1 else ''}"
-    return f"{task.task} on {task.data.source}: {designs} x {seeds}, {task.recipe.length} each"
+    length = "of several lengths" if "epochs" in asked.recipe_factors else f"{task.recipe.length} each"
+    return f"{task.task} on {task.data.source}: {designs} x {seeds}, {length}"
 
 
 def _classes_and_size(task: "StudyTask") -> tuple[int, tuple[int, int] | None]:

@@ -37,6 +37,29 @@ def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
     return call
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No waiting between trials: for the disk to have written, for memory of networks to be given back."""
+
+    import sqlite3
+
+    from optuna.storages import RDBStorage
+
+    from sunetlab.study import runner
+
+    class Unsynced(sqlite3.Connection):
+        def __init__(self, *rest: Any, **words: Any) -> None:
+            super().__init__(*rest, **words)
+            self.execute("pragma synchronous = off")
+
+    def open_unsynced(folder: Path) -> RDBStorage:
+        url = f"sqlite:///{folder / runner.DATABASE}"
+        return RDBStorage(url, engine_kwargs={"connect_args": {"factory": Unsynced}})
+
+    monkeypatch.setattr(runner, "open_storage", open_unsynced)
+    monkeypatch.setattr("gc.collect", lambda: 0)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The switch that rewrites golden files."""
     parser.addoption("--refresh-golden", action="store_true", help="rewrite tests/golden/*.json where they differ")

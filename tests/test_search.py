@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from sunetlab import InputError
@@ -45,23 +44,6 @@ def asked(folder: Path) -> list[FrozenTrial]:
 def order(folder: Path) -> list[str]:
     """The candidates by their folders, in the order in which they first stood in line."""
     return list(dict.fromkeys(trial.user_attrs["folder"] for trial in asked(folder)))
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No waiting between trials: for the disk to have written, for memory of networks to be given back."""
-
-    class Unsynced(sqlite3.Connection):
-        def __init__(self, *rest: Any, **words: Any) -> None:
-            super().__init__(*rest, **words)
-            self.execute("pragma synchronous = off")
-
-    def open_unsynced(folder: Path) -> RDBStorage:
-        url = f"sqlite:///{folder / runner.DATABASE}"
-        return RDBStorage(url, engine_kwargs={"connect_args": {"factory": Unsynced}})
-
-    monkeypatch.setattr(runner, "open_storage", open_unsynced)
-    monkeypatch.setattr("gc.collect", lambda: 0)
 
 
 @pytest.fixture

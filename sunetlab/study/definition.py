@@ -62,7 +62,7 @@ class Equal(Table):
 
     hold: Annotated[dict[str, Positive], Field(min_length=1)]
     solve: Literal["n", "stacks", "widths"] | None = None
-    budgets: tuple[Positive, ...] = ()
+    budgets: tuple[Whole | Positive, ...] = ()
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

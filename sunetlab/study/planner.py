@@ -1,7 +1,11 @@
 """What a study can show, before its first trial: the seeds for a difference, the difference for so many seeds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sunetlab.space.pick import Design
+from sunetlab.study.baseline import families
+from sunetlab.study.definition import Study
 from sunetlab.study.verdict import detectable_effect, fewest_pairs, pairs_needed
 
 
@@ -39,3 +43,19 @@ def power_of_study(
     level = alpha / comparisons
     needed = None if effect is None else pairs_needed(effect, spread, level)
     return Power(comparisons, seeds, fewest_pairs(level), detectable_effect(seeds, spread, level), needed)
+
+
+def comparisons_of(study: Study, designs: Sequence[Design]) -> int:
+    """How many comparisons a task's verdict makes; 0 without a baseline."""
+    if study.baseline is None:
+        return 0
+    return sum(map(len, families(study.baseline, study.telling, [one.levels for one in designs]).values()))
+
+
+def too_few(study: Study, designs: Sequence[Design], alpha: float = 0.05) -> str | None:
+    """Why a study's seeds cannot show anything, and how many could; None where they can, or nothing is compared."""
+    count = comparisons_of(study, designs)
+    if not count or len(study.seeds) >= (fewest := fewest_pairs(alpha / count)):
+        return None
+    family = f"{count} comparison{'s' if count > 1 else ''}"
+    return f"seeds: {len(study.seeds)} cannot show any difference in {family}; it takes {fewest} at the least"

@@ -67,7 +67,7 @@ class Search(NamedTuple):
         results = [(self.feasible.point(number), found) for number, found in tried.items()]
         seed = int(np.random.SeedSequence((self.seed, len(tried))).generate_state(1)[0])
         if self.sampler == "nsga2":
-            point = evolve(self.feasible.scalars, results, self.seed, max(4, self.designs // GENERATIONS))
+            point = evolve(self.feasible.scalars, results, seed, max(4, self.designs // GENERATIONS))
         else:
             point = propose(self.feasible.scalars, results, seed)
         return self.feasible.land(point, tried)
@@ -96,12 +96,13 @@ def evolve(
 ) -> dict[str, float]:
     """A child of the designs so far, by NSGA-II: values high, costs low.
 
-    The search is played again from its beginning, for a child depends on all generations before it.
+    The search is played again from its beginning, for a child depends on all generations before it; who their parents
+    were depends on results alone.
 
     Args:
         names: of the cube's sides.
         results: points and what was found of them, in the order in which they came.
-        seed: of the search.
+        seed: of the child.
         population: results that make a generation.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -111,6 +112,9 @@ def evolve(
     for point, found in results:
         study.enqueue_trial(dict(point))
         trial = study.ask(dict(sides))
+        sampler.get_trial_generation(
+            study, study.get_trials(deepcopy=False)[-1]
+        )  # noted by Optuna only where it draws parameters itself
         if found.values:
             study.tell(trial, found.values)
         else:
