@@ -5,14 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sunetlab import InputError
-
 from .inference import Device
-from .output import Json, note, print_json, print_table, say
+from .output import Json, note, print_json, print_table, say, say_lines
 from .study_named import Name, On, load
 
 if TYPE_CHECKING:  # these import torch
-    from sunetlab.study.candidate import Candidate
     from sunetlab.study.definition import Study, StudyTask
     from sunetlab.study.planner import Power
 
@@ -42,12 +39,10 @@ def plan(
     from sunetlab.train.device import pick_device
 
     asked, target = load(study, on), pick_device(device)
-    if asked.is_adaptive:
-        raise InputError(f"study: {study!r}: is a search: which designs it tries depends on its results")
     found = [_planned(asked, task, target) for task in asked.tasks]
     for task, told in zip(asked.tasks, found, strict=True):
         told |= {"spread": spread or SPREADS[task.task], "effect": effect}
-        told["power"] = _power(told["designs"], len(asked.seeds), told["spread"], effect)
+        told["power"] = _power(told["comparisons"], len(asked.seeds), told["spread"], effect)
     if as_json:
         print_json({"study": asked.name, "device": str(target), "tasks": [_record(told) for told in found]})
         return
@@ -60,8 +55,7 @@ def plan(
 
 
 def _planned(asked: "Study", task: "StudyTask", device: Any) -> dict[str, Any]:
-    from sunetlab.study.candidate import candidates
-    from sunetlab.study.designs import make_designs
+    from sunetlab.study.planner import comparisons_of, load_of
     from sunetlab.train.data import open_data
     from sunetlab.train.timing import timed
 
@@ -72,29 +66,34 @@ def _planned(asked: "Study", task: "StudyTask", device: Any) -> dict[str, Any]:
             data = open_data(task.data, progress)
             for split in ("train", "val"):
                 data.split(split, progress)
-        designs: dict[str, Candidate] = {}
-        for candidate in candidates(asked, task, make_designs(asked, task, len(data.classes), data.size)):
-            designs.setdefault(candidate.folder.rpartition("-s")[0], candidate)
+        work = load_of(asked, task, len(data.classes), data.size)
         rows = []
         with screen.counting(f"{task.task}: timing", "designs") as progress:
-            for done, candidate in enumerate(designs.values(), 1):
+            for done, candidate in enumerate(work.timed, 1):
                 found = timed(candidate.run, data, device)
                 rows.append({**candidate.design.levels, "step": found.step, "seconds": found.seconds})
-                progress(done, len(designs))
-    seconds = sum(row["seconds"] for row in rows) * len(asked.seeds)
-    return {"task": task.task, "designs": len(rows), "rows": rows, "seconds": seconds, "length": task.recipe.length}
+                progress(done, len(work.timed))
+    return {
+        "task": task.task,
+        "words": work.words,
+        "designs": len(rows),
+        "comparisons": comparisons_of(asked, [each.design for each in work.timed]),
+        "rows": rows,
+        "seconds": sum(row["seconds"] for row in rows) * work.times,
+        "length": task.recipe.length,
+    }
 
 
-def _power(designs: int, seeds: int, spread: float, effect: float | None) -> "Power | None":
+def _power(comparisons: int, seeds: int, spread: float, effect: float | None) -> "Power | None":
     from sunetlab.study.planner import power_of_study
 
-    return power_of_study(designs - 1, seeds, spread, effect) if designs > 1 else None
+    return power_of_study(comparisons, seeds, spread, effect) if comparisons else None
 
 
 def _print(asked: "Study", told: dict[str, Any]) -> None:
-    count, seeds = told["designs"], len(asked.seeds)
-    shared = f"{seeds} seed{'s' if seeds > 1 else ''}"
-    say(f"{told['task']}: {count} designs x {shared}, {told['length']} each: {_hours(told['seconds'] / 3600)}")
+    shared = f"{len(asked.seeds)} seed{'s' if len(asked.seeds) > 1 else ''}"
+    length = "" if "epochs" in asked.recipe_factors else f", {told['length']} each"
+    say_lines(f"{told['task']}: {told['words']}{length}: {_hours(told['seconds'] / 3600)}")
     rows = [
         [*(str(row[name]) for name in asked.varied), f"{1000 * row['step']:.0f} ms", f"{row['seconds']:.0f} s"]
         for row in told["rows"]

@@ -56,5 +56,5 @@ def _check(asked: "Study", name: str) -> None:
     beside = asked.winners is not None and asked.winners.beside
     if asked.baseline is None and asked.rank is None and not beside:
         raise InputError(
-            f"study: {name!r}: names no [baseline], the design that others are compared with, nor what to rank designs by"
+            f"study: {name!r}: names no [baseline], the design that others are compared with, and nothing to rank by"
         )
