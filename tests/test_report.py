@@ -14,13 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from sunetlab.analysis.report import analyze
-from sunetlab.study import charts
-from sunetlab.study.charts import Arm, Curve, Level
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import make_designs
+from sunetlab.study.page import canvas
+from sunetlab.study.page.arms import Arm, Curve, Level
+from sunetlab.study.page.cost_chart import cost_chart
+from sunetlab.study.page.curve_chart import curve_chart
+from sunetlab.study.page.factor_chart import factor_chart
+from sunetlab.study.page.strip import strip
 from sunetlab.study.report import duration, write_report
 from sunetlab.study.runner import open_folder, open_optuna
 from sunetlab.study.standing import pooled_spread, standing
@@ -64,7 +68,7 @@ def place(mark: ElementTree.Element) -> tuple[float, float]:
 def test_cost_chart_has_a_mark_where_each_design_belongs(values: list[list[float]], data: st.DataObject) -> None:
     arms = as_arms(values)
     costs = data.draw(st.lists(st.integers(1, 10**9), min_size=len(arms), max_size=len(arms)))
-    svg = charts.cost_chart(arms, costs, "parameters", "accuracy")
+    svg = cost_chart(arms, costs, "parameters", "accuracy")
     marks = {title(mark).split(":")[0]: place(mark) for kind in ("circle", "path") for mark in found(svg, kind, "mark")}
     assert len(found(svg, "circle", "mark")) + len(found(svg, "path", "mark best")) == len(arms) == len(marks)
     assert len(found(svg, "circle", "seed")) == sum(len(arm.values) for arm in arms if len(arm.values) > 1)
@@ -73,13 +77,13 @@ def test_cost_chart_has_a_mark_where_each_design_belongs(values: list[list[float
         assert cost > dearer or x <= other_x + 0.05
         assert arm.mean > other.mean or y >= other_y - 0.15  # px go down where values go up; both are cut to a tenth
     for x, y in marks.values():
-        assert charts.LEFT <= x <= charts.RIGHT
-        assert charts.TOP - 0.1 <= y <= charts.BOTTOM + 0.1
+        assert canvas.LEFT <= x <= canvas.RIGHT
+        assert canvas.TOP - 0.1 <= y <= canvas.BOTTOM + 0.1
 
 
 def test_cost_axis_is_logarithmic_and_the_value_axis_is_not() -> None:
     arms = as_arms([[20.0], [30.0], [50.0]])
-    svg = charts.cost_chart(arms, [1e4, 1e5, 1e6], "parameters", "accuracy")
+    svg = cost_chart(arms, [1e4, 1e5, 1e6], "parameters", "accuracy")
     (x1, y1), (x2, y2) = (place(mark) for mark in found(svg, "circle", "mark"))
     x3, y3 = place(found(svg, "path", "mark best")[0])
     assert x3 - x2 == pytest.approx(x2 - x1, abs=0.2)
@@ -89,12 +93,12 @@ def test_cost_axis_is_logarithmic_and_the_value_axis_is_not() -> None:
 
 
 def test_front_is_drawn_through_its_designs_in_steps() -> None:
-    svg = charts.cost_chart(as_arms([[20.0], [10.0], [30.0]]), [1e4, 1e5, 1e6], "parameters", "accuracy")
+    svg = cost_chart(as_arms([[20.0], [10.0], [30.0]]), [1e4, 1e5, 1e6], "parameters", "accuracy")
     first, dominated = (place(mark) for mark in found(svg, "circle", "mark"))
     best = place(found(svg, "path", "mark best")[0])
     path = found(svg, "path", "front")[0].attrib["d"]
     numbers = [float(number) for number in re.findall(r"[\d.]+", path)]
-    assert numbers == pytest.approx([*first, *best, charts.RIGHT], abs=0.11)
+    assert numbers == pytest.approx([*first, *best, canvas.RIGHT], abs=0.11)
     assert re.sub(r"[\d. ]+", "", path) == "MHVH"
     assert dominated[0] not in numbers
 
@@ -106,7 +110,7 @@ def test_curves_are_one_line_a_trial() -> None:
         Curve("c", (7.0,)),
         Curve("d", (math.nan, 9.0, 9.5)),
     ]
-    svg = charts.curve_chart(curves, "mIoU")
+    svg = curve_chart(curves, "mIoU")
     lines = {title(line)[0]: line.attrib["points"].split() for line in found(svg, "polyline", "curve")}
     assert {name: len(points) for name, points in lines.items()} == {"a": 3, "b": 2, "c": 1, "d": 2}
     assert [title(line)[0] for line in found(svg, "polyline", "best")] == ["a"]
@@ -121,13 +125,13 @@ def test_curves_are_one_line_a_trial() -> None:
 @given(st.lists(st.lists(percents, min_size=1, max_size=6), min_size=1, max_size=12))
 def test_factor_chart_has_every_design_in_its_band(values: list[list[float]]) -> None:
     levels = [Level(f"{i},1", tuple(Arm(f"{i}/{j}", (v,)) for j, v in enumerate(vs))) for i, vs in enumerate(values)]
-    svg = charts.factor_chart(levels, "stacks", "accuracy")
-    band = (charts.RIGHT - charts.LEFT) / len(levels)
+    svg = factor_chart(levels, "stacks", "accuracy")
+    band = (canvas.RIGHT - canvas.LEFT) / len(levels)
     marks = found(svg, "circle", "mark")
     assert len(marks) == sum(map(len, values))
     for mark in marks:
         level = int(title(mark).split("/")[0])
-        assert charts.LEFT + level * band < place(mark)[0] < charts.LEFT + (level + 1) * band
+        assert canvas.LEFT + level * band < place(mark)[0] < canvas.LEFT + (level + 1) * band
     bars = [float(re.findall(r"[\d.]+", bar.attrib["d"])[1]) for bar in found(svg, "path", "mean")]
     means = [sum(vs) / len(vs) for vs in values]
     for (bar, mean), (other, higher) in itertools.permutations(zip(bars, means, strict=True), 2):
@@ -138,17 +142,17 @@ def test_only_levels_that_are_numbers_are_joined() -> None:
     def levels(*names: str) -> list[Level]:
         return [Level(name, (Arm("a", (50.0,)),)) for name in names]
 
-    assert found(charts.factor_chart(levels("1", "2.5"), "n", "mIoU"), "polyline", "trend")
-    assert not found(charts.factor_chart(levels("2,4", "2,2"), "stacks", "mIoU"), "polyline", "trend")
+    assert found(factor_chart(levels("1", "2.5"), "n", "mIoU"), "polyline", "trend")
+    assert not found(factor_chart(levels("2,4", "2,2"), "stacks", "mIoU"), "polyline", "trend")
 
 
 def test_words_in_drawings_are_escaped() -> None:
     arm = Arm(HOSTILE, (10.0, 20.0), best=True)
     for svg in (
-        charts.cost_chart([arm], [5], HOSTILE, HOSTILE),
-        charts.curve_chart([Curve(HOSTILE, (10.0,), best=True)], HOSTILE),
-        charts.factor_chart([Level(HOSTILE, (arm,))], HOSTILE, HOSTILE),
-        charts.strip(arm, 0, 100),
+        cost_chart([arm], [5], HOSTILE, HOSTILE),
+        curve_chart([Curve(HOSTILE, (10.0,), best=True)], HOSTILE),
+        factor_chart([Level(HOSTILE, (arm,))], HOSTILE, HOSTILE),
+        strip(arm, 0, 100),
     ):
         assert "<script" not in svg
         root = ElementTree.fromstring(svg)
@@ -214,7 +218,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open[-1:] not in (["style"], ["title"]):
+        if self.open[-1:] not in (["style"], ["title"], ["script"]):
             self.words.append(data)
 
     @property
@@ -264,26 +268,30 @@ def fill(study: Study, folder: Path, outcomes: dict[str, Any]) -> None:
             )
             for design, seed in itertools.product(make_designs(study, task, 10, (48, 48)), study.seeds)
         ]
-        for outcome, design, seed in sorted(planned, key=lambda plan: plan[0] is None):  # Optuna asks the first in line
+        for outcome, design, seed in planned:
             name = f"{design.spec.id}-s{seed}"
-            optuna.enqueue_trial({**design.levels, "seed": seed}, user_attrs={"folder": name})
+            params, attrs = {**design.levels, "seed": seed}, {"folder": name}
             if outcome is None:
+                waits = {"fixed_params": params}
+                optuna.add_trial(create_trial(state=TrialState.WAITING, user_attrs=attrs, system_attrs=waits))
                 continue
-            trial = optuna.ask(distributions)
             home = folder / "trials" / task.task / name
             home.mkdir(parents=True)
             score = "val_accuracy" if task.task == "classification" else "val_miou"
+            design.spec.save(home / "spec.toml")
             (home / "log.jsonl").write_text("".join(json.dumps({"epoch": e, score: e / 10}) + "\n" for e in (1, 2)))
             if isinstance(outcome, str):
-                trial.set_user_attr("reason", outcome)
-                trial.set_user_attr("detail", f"said <b>{outcome}</b> & stopped")
-                optuna.tell(trial, state=TrialState.FAIL)
+                attrs |= {"reason": outcome, "detail": f"said <b>{outcome}</b> & stopped"}
+                failed = create_trial(
+                    state=TrialState.FAIL, params=params, distributions=distributions, user_attrs=attrs
+                )
+                optuna.add_trial(failed)
                 continue
             report = analyze(design.spec, (48, 48))
             record = {"params": report.params, "macs": report.macs, "seconds": 12.0}
-            for attribute, value in record.items():
-                trial.set_user_attr(attribute, value)
-            optuna.tell(trial, outcome)
+            optuna.add_trial(
+                create_trial(value=outcome, params=params, distributions=distributions, user_attrs=attrs | record)
+            )
             machine = {"device": "cpu: abacus", "python": "3.11.7", "torch": "2.9"}
             shown = {"size": [48, 48], "train_images": 64, "val_images": 32, "machine": machine}
             (home / "result.json").write_text(
@@ -314,7 +322,8 @@ def test_page_is_whole_and_says_what_was_asked(full: Path) -> None:
     page = Page(full.read_text())
     assert HOSTILE in page.text
     assert "sunetlab study run '<b>.toml'" in page.text
-    assert not [tag for tag, _ in page.tags if tag in {"script", "b "}]
+    assert sum(tag == "script" for tag, _ in page.tags) == 1  # the page's own
+    assert "<script>alert" not in full.read_text()
     assert sum(tag == "h1" for tag, _ in page.tags) == 1
 
 
@@ -324,7 +333,7 @@ def test_page_needs_nothing_from_outside(full: Path) -> None:
     assert not re.search(r"@import|url\(", text)
     for tag, attrs in Page(text).tags:
         for name in ("src", "href"):
-            assert (attrs.get(name) or "data:").startswith("data:"), (tag, attrs)
+            assert (attrs.get(name) or "data:").startswith(("data:", "#")), (tag, attrs)
 
 
 def test_page_says_what_stands(full: Path) -> None:
@@ -387,7 +396,7 @@ def test_same_folder_gives_the_same_page(full: Path) -> None:
 @pytest.mark.parametrize(
     ("seeds", "outcomes", "said", "drawings"),
     [
-        ((0,), {"": 0.3, "classification/1/1,2/0": 0.4}, "one seed cannot tell designs apart", 5),
+        ((0,), {"": 0.3, "classification/1/1,2/0": 0.4}, "one seed cannot tell designs apart", 6),
         ((0, 1), {"": None}, "No trial has finished yet.", 0),
         ((0,), {"": "not finite"}, "4 failed: not finite", 1),
         ((0,), {"": None, "classification/1/1,2/0": 0.4}, "is the only design that has finished so far", 3),

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from sunetlab.study.charts import Arm
+from sunetlab.study.page.arms import Arm
 
 TIE = "\u00a0"  # a space that no line is broken at
 

@@ -28,6 +28,7 @@ class Comparison:
         p: of the sign-flip test, two-sided; exact up to 16 pairs.
         pairs: how many there are.
         spread: standard deviation of the differences; nan for one pair.
+        differences: of each pair, in the order in which they were given.
     """
 
     difference: float
@@ -36,6 +37,7 @@ class Comparison:
     p: float
     pairs: int
     spread: float
+    differences: tuple[float, ...]
 
 
 def compare(first: ArrayLike, second: ArrayLike, confidence: float = 0.95, seed: int = 0) -> Comparison:
@@ -58,7 +60,15 @@ def compare(first: ArrayLike, second: ArrayLike, confidence: float = 0.95, seed:
         raise ValueError("results that are not finite cannot be compared")
     low, high = bca_interval(differences, confidence, seed)
     spread = float(differences.std(ddof=1)) if len(differences) > 1 else math.nan
-    return Comparison(float(differences.mean()), low, high, sign_flip_p(differences, seed), len(differences), spread)
+    return Comparison(
+        difference=float(differences.mean()),
+        low=low,
+        high=high,
+        p=sign_flip_p(differences, seed),
+        pairs=len(differences),
+        spread=spread,
+        differences=tuple(differences.tolist()),
+    )
 
 
 def sign_flip_p(differences: ArrayLike, seed: int = 0) -> float:

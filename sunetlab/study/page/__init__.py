@@ -1,0 +1,1 @@
+"""The page of a study: its charts, its words, how it is put together."""
