@@ -75,6 +75,7 @@ def run(
         typer.Option(metavar="[TASK=]SOURCE", help="Instead of the study's own data.", show_default=False),
     ] = None,
     device: Device = "auto",
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Trainings at a time.")] = 1,
 ) -> None:
     """Train every candidate of a study; the same command again goes on where it stopped."""
     from sunetlab.study.runner import run_study
@@ -86,7 +87,7 @@ def run(
         asked = asked.with_sources(dict(_task_and_source(asked, text) for text in data))
     folder = folder_of(study, asked, out)
     with Screen() as screen:
-        run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen))
+        run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen), workers)
     _conclude(asked, folder)
 
 

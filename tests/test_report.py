@@ -22,8 +22,9 @@ from sunetlab.study.charts import Arm, Curve, Level
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import make_designs
 from sunetlab.study.report import duration, write_report
-from sunetlab.study.runner import open_folder, open_optuna
+from sunetlab.study.runner import open_folder
 from sunetlab.study.standing import pooled_spread, standing
+from sunetlab.study.storage import open_optuna
 
 HOSTILE = "Is <script>alert('1')</script> & \"quoted\" deep?"
 VOID_TAGS = {"meta", "link"}

@@ -19,9 +19,9 @@ from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.designs import make_designs
 from sunetlab.study.judge import verdicts
 from sunetlab.study.recorded import INTERRUPTED
-from sunetlab.study.runner import TRIALS
 from sunetlab.study.search import STARTUP
 from sunetlab.study.standing import TIE, standing
+from sunetlab.study.storage import TRIALS
 from sunetlab.train.evaluate import OBJECTIVE
 from sunetlab.train.run import read_log, read_result
 
