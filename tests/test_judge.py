@@ -30,6 +30,7 @@ def table(values: dict[tuple[int, int], float | None]) -> pd.DataFrame:
         state = "waiting" if value is None else "finished"
         words = {"task": "classification", "stage": "trial", "depth": depth, "seed": seed}
         rows.append(words | {"state": state, "value": value})
+    return pd.DataFrame(rows)
 
 
 def test_pairs_are_those_of_shared_seeds(tmp_path: Path) -> None:

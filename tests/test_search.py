@@ -148,7 +148,7 @@ def test_kill_9_in_a_search(tmp_path: Path) -> None:
     killer = """
 import os, signal, sys
 from pathlib import Path
-from sunetlab.study import attempt
+from sunetlab.study import attempt, runner
 from sunetlab.study.definition import Study
 from tests.tiny import stand_in
 def train(run, data, folder, *rest):
