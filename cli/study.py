@@ -30,14 +30,14 @@ Out = Annotated[Path | None, typer.Option(help="The study's folder; by default r
 @app.command("list")
 def list_studies(as_json: Json = False) -> None:
     """The studies that come with sunetlab."""
-    from sunetlab.study.definition import Study
-    from sunetlab.study.reading import shipped
+    from sunetlab.files import read_table
+    from sunetlab.study.reading import kinds_of_data, shipped
 
-    studies = [Study.load(path) for path in shipped().values()]
+    studies = {name: (read_table(path)["question"], kinds_of_data(path)) for name, path in shipped().items()}
     if as_json:
-        print_json({study.name: study.question for study in studies})
+        print_json({name: {"question": question, "on": on} for name, (question, on) in studies.items()})
         return
-    print_table(["study", "tasks", "question"], [[s.name, ", ".join(_tasks(s)), s.question] for s in studies])
+    print_table(["study", "question", "--on"], [[name, said, ", ".join(on)] for name, (said, on) in studies.items()])
 
 
 @app.command()
