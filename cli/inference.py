@@ -107,7 +107,7 @@ def memory_told(what: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        from sunetlab.study.runner import is_out_of_memory
+        from sunetlab.study.attempt import is_out_of_memory
 
         if not is_out_of_memory(error):
             raise

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -147,6 +148,8 @@ class StudyScreen:
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
         self.bars: dict[str, Any] = {}
+        self.settled = Counter[str]()
+        self.positions: dict[str, str] = {}  # of a candidate in its line, by the name of its folder
 
     @contextmanager
     def opening(self, task: "StudyTask") -> Iterator[Callable[[int, int], None]]:
@@ -165,9 +168,12 @@ class StudyScreen:
         """See `StudyWatch`."""
         if task.task not in self.bars:
             self.bars[task.task] = self.screen.progress.add_task(task.task, total=total, unit="trials")
-        self.screen.progress.update(self.bars[task.task], completed=number - 1, total=total)
+        self.screen.progress.update(self.bars[task.task], total=total)
+        if not self.settled[task.task]:
+            self.settled[task.task] = number - 1
+            self.screen.progress.update(self.bars[task.task], completed=number - 1)
         watch = TrainingScreen(self.screen, f"  {name_of(candidate)}", epoch_lines=False)
-        self.position = f"{number}/{total}"
+        self.positions[candidate.folder] = f"{number}/{total}"
         try:
             yield watch
         finally:
@@ -182,7 +188,7 @@ class StudyScreen:
             found = f"stopped after epoch {outcome['stopped']} at {percent(outcome['value'])}"
         else:
             found = f"{outcome['objective']} {percent(outcome['value'])}  in {outcome['seconds']:.1f} s"
-        self.screen.line(f"{task.task} {self.position}  {name_of(candidate)}  {found}")
+        self.screen.line(f"{task.task} {self.positions[candidate.folder]}  {name_of(candidate)}  {found}")
 
 
 def name_of(candidate: "Candidate") -> str:

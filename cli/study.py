@@ -30,14 +30,14 @@ Out = Annotated[Path | None, typer.Option(help="The study's folder; by default r
 @app.command("list")
 def list_studies(as_json: Json = False) -> None:
     """The studies that come with sunetlab."""
-    from sunetlab.study.definition import Study
-    from sunetlab.study.reading import shipped
+    from sunetlab.files import read_table
+    from sunetlab.study.reading import kinds_of_data, shipped
 
-    studies = [Study.load(path) for path in shipped().values()]
+    studies = {name: (read_table(path)["question"], kinds_of_data(path)) for name, path in shipped().items()}
     if as_json:
-        print_json({study.name: study.question for study in studies})
+        print_json({name: {"question": question, "on": on} for name, (question, on) in studies.items()})
         return
-    print_table(["study", "tasks", "question"], [[s.name, ", ".join(_tasks(s)), s.question] for s in studies])
+    print_table(["study", "question", "--on"], [[name, said, ", ".join(on)] for name, (said, on) in studies.items()])
 
 
 @app.command()
@@ -75,6 +75,7 @@ def run(
         typer.Option(metavar="[TASK=]SOURCE", help="Instead of the study's own data.", show_default=False),
     ] = None,
     device: Device = "auto",
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Trainings at a time.")] = 1,
 ) -> None:
     """Train every candidate of a study; the same command again goes on where it stopped."""
     from sunetlab.study.runner import run_study
@@ -86,7 +87,7 @@ def run(
         asked = asked.with_sources(dict(_task_and_source(asked, text) for text in data))
     folder = folder_of(study, asked, out)
     with Screen() as screen:
-        run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen))
+        run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen), workers)
     _conclude(asked, folder)
 
 

@@ -45,7 +45,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from optuna.storages import RDBStorage
 
-    from sunetlab.study import runner
+    from sunetlab.study import storage
 
     class Unsynced(sqlite3.Connection):
         def __init__(self, *rest: Any, **words: Any) -> None:
@@ -53,10 +53,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
             self.execute("pragma synchronous = off")
 
     def open_unsynced(folder: Path) -> RDBStorage:
-        url = f"sqlite:///{folder / runner.DATABASE}"
+        url = f"sqlite:///{folder / storage.DATABASE}"
         return RDBStorage(url, engine_kwargs={"connect_args": {"factory": Unsynced}})
 
-    monkeypatch.setattr(runner, "open_storage", open_unsynced)
+    monkeypatch.setattr(storage, "open_storage", open_unsynced)
     monkeypatch.setattr("gc.collect", lambda: 0)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sunetlab import InputError
-from sunetlab.study import runner
+from sunetlab.study import attempt, runner
 from sunetlab.study.definition import Study
 from sunetlab.study.judge import verdicts
 from sunetlab.study.report import write_report
@@ -30,6 +30,7 @@ def table(values: dict[tuple[int, int], float | None]) -> pd.DataFrame:
         state = "waiting" if value is None else "finished"
         words = {"task": "classification", "stage": "trial", "depth": depth, "seed": seed}
         rows.append(words | {"state": state, "value": value})
+    return pd.DataFrame(rows)
 
 
 def test_pairs_are_those_of_shared_seeds(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_a_baseline_that_is_none_is_refused(tmp_path: Path, said_: str, rule: st
 
 
 def test_a_study_from_its_file_to_its_verdict(said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "train", stand_in)
+    monkeypatch.setattr(attempt, "train", stand_in)
     runner.run_study(study(tmp_path), tmp_path / "runs/tiny", "cpu")
     status, out, err = said("study verdict tiny")
     assert (status, err) == (0, "")
@@ -79,7 +80,7 @@ def test_a_study_from_its_file_to_its_verdict(said: Said, tmp_path: Path, monkey
 
 
 def test_a_study_without_a_baseline_says_what_is_missing(said: Said, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(runner, "train", stand_in)
+    monkeypatch.setattr(attempt, "train", stand_in)
     runner.run_study(study(tmp_path, STUDY), tmp_path / "runs/tiny", "cpu", 1)
     status, out, err = said("study verdict tiny")
     assert (status, out) == (2, "")

@@ -26,8 +26,9 @@ from sunetlab.study.page.curve_chart import curve_chart
 from sunetlab.study.page.factor_chart import factor_chart
 from sunetlab.study.page.strip import strip
 from sunetlab.study.report import duration, write_report
-from sunetlab.study.runner import open_folder, open_optuna
+from sunetlab.study.runner import open_folder
 from sunetlab.study.standing import pooled_spread, standing
+from sunetlab.study.storage import open_optuna
 
 HOSTILE = "Is <script>alert('1')</script> & \"quoted\" deep?"
 VOID_TAGS = {"meta", "link"}

@@ -18,7 +18,7 @@ from sunetlab import InputError
 from sunetlab.space.land import Feasible
 from sunetlab.space.pick import where_of
 from sunetlab.space.space import Space
-from sunetlab.study import results, runner
+from sunetlab.study import attempt, results, runner
 from sunetlab.study.definition import Study
 from sunetlab.study.export import export_run
 from sunetlab.study.report import write_report
@@ -49,7 +49,7 @@ def order(folder: Path) -> list[str]:
 @pytest.fixture
 def trained(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     """Candidates have values without being trained."""
-    monkeypatch.setattr(runner, "train", stand_in)
+    monkeypatch.setattr(attempt, "train", stand_in)
 
 
 # What a search is.
@@ -81,7 +81,7 @@ def test_so_many_designs_are_trained_with_every_seed_and_all_keep_the_bounds(sea
 
 
 def test_the_same_command_again_trains_nothing(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "train", None)
+    monkeypatch.setattr(attempt, "train", None)
     before = (searched / "optuna.db").read_bytes()
     run_study(results.load_study(searched), searched, "cpu")
     assert (searched / "optuna.db").read_bytes() == before
@@ -148,14 +148,14 @@ def test_kill_9_in_a_search(tmp_path: Path) -> None:
     killer = """
 import os, signal, sys
 from pathlib import Path
-from sunetlab.study import runner
+from sunetlab.study import attempt, runner
 from sunetlab.study.definition import Study
 from tests.tiny import stand_in
 def train(run, data, folder, *rest):
     if len(list(folder.parent.glob("*/result.json"))) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return stand_in(run, data, folder, *rest)
-runner.train = train
+attempt.train = train
 runner.run_study(Study.load(Path(sys.argv[1])), Path(sys.argv[2]), "cpu")
 """
     command = [sys.executable, "-c", killer, str(path), str(folder)]
@@ -179,7 +179,7 @@ def test_a_result_that_optuna_did_not_hear_of_is_told(tmp_path: Path, monkeypatc
 
     study, folder = load(tmp_path), tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr(runner, "train", stopped)
+        patch.setattr(attempt, "train", stopped)
         with pytest.raises(KeyboardInterrupt):
             run_study(study, folder, "cpu")
     run_study(study, folder, "cpu")
@@ -206,14 +206,14 @@ def test_what_failed_stays_tried_until_asked_for(tmp_path: Path, monkeypatch: py
             raise ValueError("a bug")
         return stand_in(run, *rest)
 
-    monkeypatch.setattr(runner, "train", sabotaged)
+    monkeypatch.setattr(attempt, "train", sabotaged)
     study, folder = load(tmp_path, SEARCH.replace("designs = 4", "designs = 5")), tmp_path / "out"
     run_study(study, folder, "cpu")
     run_study(study, folder, "cpu")
     table = results.trials(study, folder)
     assert len(table) == 10 == len(asked(folder))
     assert 0 < (table["reason"] == "error").sum() < 10
-    monkeypatch.setattr(runner, "train", stand_in)
+    monkeypatch.setattr(attempt, "train", stand_in)
     run_study(study, folder, "cpu", retry_failed=True)
     assert list(results.trials(study, folder)["state"]) == ["finished"] * 10
     assert set(results.trials(study, folder)["folder"]) == set(table["folder"])

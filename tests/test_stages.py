@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from scipy import stats
 
 from sunetlab import InputError, SUNetSpec, analyze
-from sunetlab.study import results, runner, testing
+from sunetlab.study import attempt, results, testing
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import make_designs
 from sunetlab.study.judge import rankings, verdicts
@@ -61,7 +61,7 @@ def train_as(monkeypatch: pytest.MonkeyPatch, value: Callable[[Run], float]) -> 
             raise NotFiniteError("loss is nan")
         return stand_in(run, data, folder, *rest) | {"value": found}
 
-    monkeypatch.setattr(runner, "train", train)
+    monkeypatch.setattr(attempt, "train", train)
     return runs
 
 
@@ -206,7 +206,7 @@ def test_trials_that_do_not_promise_are_stopped(pruner: str, tmp_path: Path, mon
             watch.epoch({"epoch": epoch, "val_accuracy": value * epoch / 9, "seconds": 1.0})
         return stand_in(run, data, folder)
 
-    monkeypatch.setattr(runner, "train", train)
+    monkeypatch.setattr(attempt, "train", train)
     text = SEARCH.replace("seeds = [0, 1]", f'seeds = [0]\npruner = "{pruner}"').replace("epochs = 1", "epochs = 9")
     study, folder = load(tmp_path, text.replace("designs = 4", "designs = 15")), tmp_path / "out"
     for most in (7, None):

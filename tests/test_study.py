@@ -18,7 +18,7 @@ from filelock import FileLock
 from optuna.trial import TrialState
 
 from sunetlab import InputError, SunetlabError, analyze
-from sunetlab.study import runner
+from sunetlab.study import attempt, storage
 from sunetlab.study.candidate import candidates
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import make_designs
@@ -71,7 +71,7 @@ def test_arms_are_means_over_seeds_the_best_first(finished: Path) -> None:
 
 
 def test_the_same_command_again_trains_nothing(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "train", None)  # would be called, and fail, if anything were trained
+    monkeypatch.setattr(attempt, "train", None)  # would be called, and fail, if anything were trained
     before = (finished / "optuna.db").read_bytes()
     run_study(load_study(finished), finished, "cpu")
     assert (finished / "optuna.db").read_bytes() == before
@@ -102,7 +102,7 @@ def test_a_failed_trial_is_recorded_and_does_not_stop_the_study(
             raise (MemoryError("2 TiB wanted") if run.seed else ValueError("a bug\nin two lines"))
         return train(run, *rest)
 
-    monkeypatch.setattr(runner, "train", sabotaged)
+    monkeypatch.setattr(attempt, "train", sabotaged)
     study, folder = load(tmp_path), tmp_path / "out"
     run_study(study, folder, "cpu")
     table = trials(study, folder)
@@ -110,7 +110,7 @@ def test_a_failed_trial_is_recorded_and_does_not_stop_the_study(
     assert list(arms(table, study)["depth"]) == [1]
     run_study(study, folder, "cpu")  # what failed stays failed …
     assert len(states(folder)) == 4
-    monkeypatch.setattr(runner, "train", train)
+    monkeypatch.setattr(attempt, "train", train)
     run_study(study, folder, "cpu", retry_failed=True)  # … until asked for
     assert set(trials(study, folder)["state"]) == {"finished"}
     assert len(trials(study, folder)) == 4
@@ -145,7 +145,7 @@ def test_a_trial_that_finished_without_optuna_hearing_of_it_is_told_not_trained(
     designs = make_designs(study, study.tasks[0], len(data.classes), data.size)
     candidate = candidates(study, study.tasks[0], designs)[0]
     run_study(study, folder, "cpu", most=0)
-    runner.open_optuna(study, "classification", folder).ask()  # takes the first in line …
+    storage.open_optuna(study, "classification", folder).ask()  # takes the first in line …
     result = train(candidate.run, data, folder / "trials" / "classification" / candidate.folder, "cpu")
     finished_at = (folder / "trials" / "classification" / candidate.folder / "result.json").stat().st_mtime_ns
     run_study(study, folder, "cpu")  # … and was killed before it could tell
@@ -201,9 +201,9 @@ def test_a_damaged_database_is_named_and_finished_runs_survive_it(tmp_path: Path
     run_study(study, folder, "cpu")
     values = list(trials(study, folder)["value"])
     (folder / "optuna.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
-    for attempt in (lambda: run_study(study, folder, "cpu"), lambda: trials(study, folder)):
+    for look in (lambda: run_study(study, folder, "cpu"), lambda: trials(study, folder)):
         with pytest.raises(SunetlabError, match=r"optuna\.db: cannot be used: .*not trained twice"):
-            attempt()
+            look()
     (folder / "optuna.db").unlink()
     run_study(study, folder, "cpu")
     assert list(trials(study, folder)["value"]) == values

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from sunetlab.errors import InputError
 from sunetlab.space.pick import Design, design
@@ -154,7 +154,12 @@ class Then:
     def more(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
         """Those of the first line while there are any, then the followers, then nobody."""
         before, begun = self._before(trials)
-        return [] if begun else self.first.more(before) or self._followers(before)
+        if begun:
+            return []
+        came = self.first.more(before)
+        if came or any(trial.state in (TrialState.RUNNING, TrialState.WAITING) for trial in before):
+            return came
+        return self._followers(before)
 
     def _followers(self, before: list[FrozenTrial]) -> list[Entry]:
         return [Entry(one, one.params if self.has_params else {}) for one in self.follow(before)]

@@ -13,10 +13,12 @@ from sunetlab.errors import InputError, SunetlabError
 from sunetlab.space.arrays.quantities import known, values
 from sunetlab.space.arrays.view import Subject
 from sunetlab.space.where import parse_where
+from sunetlab.study import storage
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import training_of
 from sunetlab.study.recorded import FEASIBLE, design_of, folder_of, is_open, levels_of, reason_of, stage_of
-from sunetlab.study.runner import DATABASE, STUDY, TRIALS, database_errors, open_storage
+from sunetlab.study.runner import STUDY
+from sunetlab.study.storage import DATABASE, TRIALS, database_errors
 from sunetlab.study.testing import test_value
 from sunetlab.train.run import RESULT, Run, read_result
 
@@ -150,8 +152,10 @@ def _optuna_of(study: Study, task: str, folder: Path) -> optuna.Study | None:
     if not (folder / DATABASE).exists():
         return None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    name, storage = f"{study.name}-{task}", open_storage(folder)
-    return optuna.load_study(study_name=name, storage=storage) if name in optuna.get_all_study_names(storage) else None
+    name, database = f"{study.name}-{task}", storage.open_storage(folder)
+    return (
+        optuna.load_study(study_name=name, storage=database) if name in optuna.get_all_study_names(database) else None
+    )
 
 
 def _measured(study: Study) -> list[str]:

@@ -15,6 +15,7 @@ from sunetlab.study.distribution import distributions
 from sunetlab.study.importance import Importance, importance
 from sunetlab.study.judge import label, rankings, verdicts
 from sunetlab.study.page import forest
+from sunetlab.study.page.arms import Arm
 from sunetlab.study.page.canvas import span
 from sunetlab.study.page.cost_chart import cost_chart
 from sunetlab.study.page.counts import Counts, counts_of
@@ -25,9 +26,8 @@ from sunetlab.study.page.factor_chart import factor_chart
 from sunetlab.study.page.importance_chart import importance_chart
 from sunetlab.study.page.rows import Group, Names, Row, curves, failed, group, levels, records
 from sunetlab.study.page.strip import strip
-from sunetlab.study.page.arms import Arm
-from sunetlab.study.runner import TRIALS
 from sunetlab.study.standing import standing
+from sunetlab.study.storage import TRIALS
 from sunetlab.study.verdict import Verdict
 from sunetlab.train.evaluate import OBJECTIVE
 from sunetlab.train.run import read_result

@@ -38,11 +38,7 @@ def cost_chart(arms: Sequence[Arm], costs: Sequence[float], cost_name: str, valu
             canvas.mark(x.at(cost), y.at(arm.mean), arm, f"{arm.words}, {short(cost)} {cost_name}")
             for cost, arm in last
         ),
-        *(
-            canvas.beside(arm.label, x.at(cost), y.at(max(arm.values)) - 11, arm.key)
-            for cost, arm in pairs
-            if arm.best
-        ),
+        *(canvas.beside(arm.label, x.at(cost), y.at(max(arm.values)) - 11, arm.key) for cost, arm in pairs if arm.best),
     )
 
 

@@ -28,7 +28,9 @@ def curve_chart(curves: Sequence[Curve], value_name: str) -> str:
         canvas.value_grid(y, value_name),
         *(canvas.tick(x.at(tick), f"{tick:.0f}") for tick in _epoch_ticks(epochs)),
         canvas.below("epoch"),
-        canvas.tag("g", *(_line(curve, x, y) for curve in others), class_="others", stroke_opacity=_thinned(len(others))),
+        canvas.tag(
+            "g", *(_line(curve, x, y) for curve in others), class_="others", stroke_opacity=_thinned(len(others))
+        ),
         _median(others, x, y) if len(others) > _CROWD else "",
         *(_line(curve, x, y) for curve in curves if curve.best),
     )
@@ -66,4 +68,6 @@ def _median(curves: Sequence[Curve], x: Axis, y: Axis) -> str:
         here = [value for value in here if math.isfinite(value)]
         if 2 * len(here) >= len(curves):
             points.append(f"{x.at(epoch + 1):.1f},{y.at(median(here)):.1f}")
-    return canvas.tag("polyline", canvas.title("median of the other designs’ trials"), points=" ".join(points), class_="median")
+    return canvas.tag(
+        "polyline", canvas.title("median of the other designs’ trials"), points=" ".join(points), class_="median"
+    )

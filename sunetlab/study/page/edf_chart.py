@@ -80,5 +80,11 @@ def _steps(found: Errors, x: Axis, y: Axis, kind: str, is_named: bool) -> str:
 def _dot(at: float, height: float, arm: Arm, part: float) -> str:
     words = canvas.title(f"{arm.label}: error {100 - arm.mean:.1f} %, {100 * part:.0f} % of the designs err no more")
     return canvas.tag(
-        "circle", words, cx=at, cy=height, r=4 if arm.best else 2.6, class_="mark best" if arm.best else "mark", data_design=arm.key
+        "circle",
+        words,
+        cx=at,
+        cy=height,
+        r=4 if arm.best else 2.6,
+        class_="mark best" if arm.best else "mark",
+        data_design=arm.key,
     )

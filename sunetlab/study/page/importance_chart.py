@@ -17,7 +17,9 @@ def importance_chart(found: Importance) -> str:
     most = max([*bars.values(), *found.chance.values()])
     x = Axis(0, most, _NAMES, WIDTH - _NUMBERS)
     bottom = _ABOVE + _ROW * len(bars)
-    heading = "share of the variance between designs" if found.method == "variance" else "importance for the best designs"
+    heading = (
+        "share of the variance between designs" if found.method == "variance" else "importance for the best designs"
+    )
     ticks = {100 * tick: tick for tick in nice_ticks(0, most, 5)}
     labels = canvas.labelled(ticks)
     return canvas.svg(

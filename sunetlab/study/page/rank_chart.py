@@ -26,14 +26,19 @@ def rank_chart(first: Sequence[Arm], second: Sequence[Arm], first_name: str, sec
         ValueError: the two differ in length.
     """
     pairs = list(zip(first, second, strict=True))
-    (low, high), y = canvas.span(value for arm in first for value in arm.values), canvas.value_axis(
-        value for arm in second for value in arm.values
+    (low, high), y = (
+        canvas.span(value for arm in first for value in arm.values),
+        canvas.value_axis(value for arm in second for value in arm.values),
     )
     x = Axis(low, high, LEFT, RIGHT)
     chosen = max(range(len(pairs)), key=lambda i: first[i].mean)
     wanted = max(range(len(pairs)), key=lambda i: second[i].mean)
     order = sorted(range(len(pairs)), key=lambda i: i in (chosen, wanted))  # nothing may cover the best
-    names = {chosen: "best by both"} if chosen == wanted else {chosen: f"best by {first_name}", wanted: f"best by {second_name}"}
+    names = (
+        {chosen: "best by both"}
+        if chosen == wanted
+        else {chosen: f"best by {first_name}", wanted: f"best by {second_name}"}
+    )
     return canvas.svg(
         f"{second_name} against {first_name}",
         canvas.value_grid(y, second_name),
@@ -57,7 +62,9 @@ def _tau(rank: Rank) -> str:
 def _spread(first: Arm, second: Arm, x: Axis, y: Axis) -> str:
     """From the least to the greatest seed, across by the first measure and up by the second."""
     at, height = x.at(first.mean), y.at(second.mean)
-    across = f"M{x.at(min(first.values)):.1f} {height:.1f}H{x.at(max(first.values)):.1f}" if len(first.values) > 1 else ""
+    across = (
+        f"M{x.at(min(first.values)):.1f} {height:.1f}H{x.at(max(first.values)):.1f}" if len(first.values) > 1 else ""
+    )
     up = f"M{at:.1f} {y.at(min(second.values)):.1f}V{y.at(max(second.values)):.1f}" if len(second.values) > 1 else ""
     return canvas.tag("path", d=across + up, class_="span", data_design=first.key) if across + up else ""
 

@@ -1,0 +1,265 @@
+"""Several trainings at a time: processes that train what they are handed, and one that hands out and takes down.
+
+Only the process that runs the study looks into its database. A worker opens the data, trains what comes through its
+pipe, tells of every epoch and waits to hear whether to go on. One that dies has its candidate put back in line and
+another takes its place; a candidate with which workers die again and again is a failure.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from sunetlab.errors import SunetlabError
+from sunetlab.study.attempt import attempt
+from sunetlab.study.definition import StudyTask
+from sunetlab.study.pruning import Pruned
+from sunetlab.study.queue import Queue, Ticket
+from sunetlab.study.watch import StudyWatch
+from sunetlab.train.data import DataSource, open_data
+from sunetlab.train.run import Run
+from sunetlab.train.watch import Watch
+
+DEATHS = 3  # of workers that train a candidate, until it counts as failed
+TELL_S = 0.5  # seconds between two reports of steps
+_SPAWN = multiprocessing.get_context("spawn")  # torch and its threads do not survive a fork
+
+
+class Job(NamedTuple):
+    """What a worker is handed: which of the tasks, what to train, where."""
+
+    task: int
+    run: Run
+    folder: Path
+
+
+def together(queues: Sequence[Queue], device: str, most: int | None, watch: StudyWatch, workers: int) -> bool:
+    """Train the candidates of all queues, so many at a time; whether all are trained.
+
+    Args:
+        queues: in the order in which they are to be emptied.
+        device: where to train.
+        most: stop after so many trials; None goes on to the end.
+        watch: is told of everything.
+        workers: how many at a time, at least 1.
+
+    Raises:
+        SunetlabError, OSError: what stops a study wherever it happens, such as a full disk.
+    """
+    with Crew([queue.task for queue in queues], device, workers) as crew:
+        begun, deaths = 0, Counter[str]()
+        while True:
+            for worker in crew.idle():
+                if most is not None and begun >= most:
+                    break
+                taken = _take(queues)
+                if taken is None:
+                    break
+                queue, ticket = taken
+                worker.begin(queues.index(queue), queue, ticket, watch)
+                begun += 1
+            if not crew.busy():
+                return most is None or begun < most
+            for worker in crew.listen():
+                _end(worker, watch, deaths)
+
+
+def _take(queues: Sequence[Queue]) -> tuple[Queue, Ticket] | None:
+    """The next candidate of the first queue that has one."""
+    for queue in queues:
+        if (ticket := queue.take()) is not None:
+            return queue, ticket
+    return None
+
+
+def _end(worker: "Worker", watch: StudyWatch, deaths: Counter[str]) -> None:
+    """Take down what became of a worker's trial."""
+    queue, ticket, outcome = worker.end()
+    candidate = ticket.entry.candidate
+    if outcome is None:
+        deaths[candidate.folder] += 1
+        if deaths[candidate.folder] < DEATHS:
+            queue.put_back(ticket)
+            return
+        detail = f"{DEATHS} processes that trained it were killed; the machine may lack memory for it"
+        outcome = {"reason": "worker died", "detail": detail}
+    queue.settle(ticket, outcome)
+    watch.told(queue.task, candidate, outcome)
+
+
+class Crew:
+    """Workers, alive while the context is."""
+
+    def __init__(self, tasks: Sequence[StudyTask], device: str, count: int) -> None:
+        threads = max(1, _threads() // count)
+        self.workers = [Worker(tuple(tasks), device, threads) for _ in range(count)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
+            worker.stop()
+
+    def idle(self) -> list["Worker"]:
+        """Those who have nothing to do."""
+        return [worker for worker in self.workers if worker.ticket is None]
+
+    def busy(self) -> list["Worker"]:
+        """Those who train."""
+        return [worker for worker in self.workers if worker.ticket is not None]
+
+    def listen(self) -> list["Worker"]:
+        """Wait until somebody says something; those whose trial has ended with that."""
+        ready = wait([worker.pipe for worker in self.busy()])
+        return [worker for worker in self.busy() if worker.pipe in ready and worker.hear()]
+
+
+class Worker:
+    """A process that trains, as seen from the one that runs the study."""
+
+    def __init__(self, tasks: tuple[StudyTask, ...], device: str, threads: int) -> None:
+        self.args = (tasks, device, threads)
+        self.queue: Queue | None = None
+        self.ticket: Ticket | None = None
+        self.outcome: dict[str, Any] | None = None
+        self._start()
+
+    def begin(self, task: int, queue: Queue, ticket: Ticket, watch: StudyWatch) -> None:
+        """Hand out a trial."""
+        candidate = ticket.entry.candidate
+        self.queue, self.ticket, self.outcome, self.stack = queue, ticket, None, ExitStack()
+        told = self.stack.enter_context(watch.trial(queue.task, candidate, ticket.number, queue.line.total))
+        self.watch = queue.watched(ticket, told)
+        with suppress(OSError):  # one that died while it was idle is found by listening
+            self.pipe.send(Job(task, candidate.run, queue.folder / candidate.folder))
+
+    def hear(self) -> bool:
+        """Take what the worker says; whether its trial has ended, be it with the worker."""
+        try:
+            word, said = self.pipe.recv()
+        except (EOFError, OSError):
+            self.stop()
+            self._start()
+            return True
+        if word == "raised":
+            raise said
+        if word == "outcome":
+            self.outcome = said
+            return True
+        try:
+            getattr(self.watch, word)(*said)
+        except Pruned as stop:
+            self._answer(stop)
+        else:
+            if word == "epoch":
+                self._answer(None)
+        return False
+
+    def end(self) -> tuple[Queue, Ticket, dict[str, Any] | None]:
+        """The trial that has ended, and its outcome: None where the worker died."""
+        assert self.queue is not None
+        assert self.ticket is not None
+        found = self.queue, self.ticket, self.outcome
+        self.ticket = None
+        self.stack.close()
+        return found
+
+    def stop(self) -> None:
+        """End the process."""
+        self.process.terminate()
+        self.process.join(5)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        self.pipe.close()
+
+    def _answer(self, stop: Pruned | None) -> None:
+        with suppress(OSError):  # likewise
+            self.pipe.send(stop and (stop.epoch, stop.value, stop.seconds))
+
+    def _start(self) -> None:
+        self.pipe, theirs = _SPAWN.Pipe()
+        self.process = _SPAWN.Process(target=_serve, args=(theirs, *self.args), daemon=True)
+        self.process.start()
+        theirs.close()
+
+
+def _threads() -> int:
+    """Threads that torch takes in this process."""
+    import torch
+
+    return torch.get_num_threads()
+
+
+# What follows runs in the worker.
+
+
+def _serve(pipe: "Connection", tasks: tuple[StudyTask, ...], device: str, threads: int) -> None:
+    """Train what comes through the pipe until it is closed."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who interrupts the study ends its workers
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
+    sources: dict[int, DataSource] = {}
+    while True:
+        try:
+            job = pipe.recv()
+        except EOFError:
+            return
+        try:
+            if job.task not in sources:
+                sources[job.task] = open_data(tasks[job.task].data)
+            outcome = attempt(job.run, sources[job.task], job.folder, device, _Told(pipe))
+        except (OSError, SunetlabError) as error:  # a full disk, changed data: the study stops
+            pipe.send(("raised", error))
+            return
+        pipe.send(("outcome", outcome))
+
+
+def _die_with_parent() -> None:
+    """A worker whose study was killed must not go on in a folder that another may take."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+    os._exit(1)
+
+
+class _Told(Watch):
+    """What a training tells, sent through a pipe: steps now and then, epochs at once, with an answer to wait for."""
+
+    def __init__(self, pipe: "Connection") -> None:
+        self.pipe, self.images, self.told = pipe, 0, time.monotonic()
+
+    def begin(self, epochs: int, finished: int, images: int) -> None:
+        """See `Watch`."""
+        self.pipe.send(("begin", (epochs, finished, images)))
+
+    def step(self, images: int) -> None:
+        """See `Watch`."""
+        self.images += images
+        if time.monotonic() - self.told > TELL_S:
+            self._tell()
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """Tell of an epoch.
+
+        Raises:
+            Pruned: the answer is to stop.
+        """
+        self._tell()
+        self.pipe.send(("epoch", (row,)))
+        if (stop := self.pipe.recv()) is not None:
+            raise Pruned(*stop)
+
+    def _tell(self) -> None:
+        self.pipe.send(("step", (self.images,)))
+        self.images, self.told = 0, time.monotonic()

@@ -1,0 +1,44 @@
+"""Who is told of a study while it goes on."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+from sunetlab.study.candidate import Candidate
+from sunetlab.study.definition import StudyTask
+from sunetlab.train.watch import Silent, Watch
+
+
+class StudyWatch(Protocol):
+    """What a study tells while it works."""
+
+    def opening(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:
+        """Around the reading of a task's data; the context gives what is called with (done, total)."""
+
+    def testing(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:
+        """Around the test of a search's winners; the context gives what is called with (done, total)."""
+
+    def trial(self, task: StudyTask, candidate: Candidate, number: int, total: int) -> AbstractContextManager[Watch]:
+        """Around a trial: the `number`th of `total`; the context gives what its training tells."""
+
+    def told(self, task: StudyTask, candidate: Candidate, outcome: dict[str, Any]) -> None:
+        """After a trial: its result, or {"reason": …} where it failed, or {"stopped": epoch} where it was pruned."""
+
+
+class SilentStudy:
+    """A watch that tells nobody."""
+
+    def opening(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:  # noqa: ARG002
+        """Nothing."""
+        return nullcontext(lambda done, total: None)  # noqa: ARG005
+
+    def testing(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:  # noqa: ARG002
+        """Nothing."""
+        return nullcontext(lambda done, total: None)  # noqa: ARG005
+
+    def trial(self, task: StudyTask, candidate: Candidate, number: int, total: int) -> AbstractContextManager[Watch]:  # noqa: ARG002
+        """Nothing."""
+        return nullcontext(Silent())
+
+    def told(self, task: StudyTask, candidate: Candidate, outcome: dict[str, Any]) -> None:
+        """Nothing."""

@@ -1,0 +1,121 @@
+"""Several trainings at a time: the same results as one after another, whoever is killed meanwhile."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+from sunetlab import InputError
+from sunetlab.study import results
+from sunetlab.study.candidate import Candidate
+from sunetlab.study.definition import Study, StudyTask
+from sunetlab.study.runner import run_study
+from sunetlab.study.watch import SilentStudy
+from tests.test_stages import trials
+from tests.tiny import STUDY, write_study
+
+TWO = STUDY.replace("epochs = 2", "epochs = 3") + STUDY[STUDY.index("[[tasks]]") :].replace(
+    "classification", "segmentation"
+)
+
+
+def values(study: Study, folder: Path) -> dict[str, float]:
+    table = results.trials(study, folder)
+    assert set(table["state"]) == {"finished"}
+    return dict(zip(table["task"] + table["folder"], table["value"], strict=True))
+
+
+def workers_of(pid: int) -> list[int]:
+    """The processes that a process has begun and that train: all that import torch do."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if parent == pid and b"spawn_main" in command:
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
+    folder = tmp_path_factory.mktemp("alone")
+    study = Study.load(write_study(folder, TWO))
+    run_study(study, folder / "out", "cpu")
+    return values(study, folder / "out")
+
+
+def test_workers_that_are_killed_change_nothing(alone: dict[str, float], tmp_path: Path) -> None:
+    """Two at a time, one of them killed as soon as it trains; every candidate is finished once, with the same value."""
+    study, folder = Study.load(write_study(tmp_path, TWO)), tmp_path / "out"
+    killed = []
+
+    class Killing(SilentStudy):
+        def trial(self, task: StudyTask, candidate: Candidate, number: int, total: int) -> Any:
+            if number in (2, 3) and task.task == "classification" and number not in killed:
+                killed.append(number)
+                threading.Timer(0.3 if number == 3 else 0.0, lambda: os.kill(workers_of(os.getpid())[0], 9)).start()
+            return super().trial(task, candidate, number, total)
+
+    run_study(study, folder, "cpu", most=3, watch=Killing(), workers=2)
+    run_study(study, folder, "cpu", workers=2)
+    assert killed
+    assert values(study, folder) == alone
+    for task in ("classification", "segmentation"):
+        assert [trial.state for trial in trials(folder, task)].count(TrialState.COMPLETE) == 4
+
+
+@pytest.mark.slow
+def test_a_study_that_is_killed_leaves_nobody_behind(alone: dict[str, float], tmp_path: Path) -> None:
+    path, folder = write_study(tmp_path, TWO), tmp_path / "out"
+    command = [sys.executable, "-m", "sunetlab", "study", "run", str(path), "--out", str(folder), "--workers", "2"]
+    process = subprocess.Popen([*command, "--device", "cpu"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("trials/*/*/last.pt")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    workers = workers_of(process.pid)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(workers) == 2
+    while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    run_study(Study.load(path), folder, "cpu", workers=2)
+    assert values(Study.load(path), folder) == alone
+
+
+def test_what_stops_a_study_stops_it_from_a_worker_too(tmp_path: Path) -> None:
+    study, folder = Study.load(write_study(tmp_path)), tmp_path / "out"
+    run_study(study, folder, "cpu", most=0)
+    (folder / "trials" / "classification").mkdir(parents=True)
+    for trial in trials(folder):
+        (folder / "trials" / "classification" / trial.user_attrs["folder"]).write_text("in the way")
+    with pytest.raises((InputError, OSError)):
+        run_study(study, folder, "cpu", workers=2)
+    assert {trial.state for trial in trials(folder)} <= {TrialState.RUNNING, TrialState.WAITING}
+
+
+@pytest.mark.slow
+def test_a_search_is_stopped_from_afar(tmp_path: Path) -> None:
+    """Pruning decides where the database is; trainings are elsewhere."""
+    text = STUDY.replace("seeds = [0, 1]", 'seeds = [0]\nsampler = "random"\ndesigns = 8\npruner = "hyperband"')
+    text = text.replace("n = 4\n", "").replace("depth = [1, 2]", "depth = [1, 2]\nn = [2, 3, 4, 5]")
+    study, folder = Study.load(write_study(tmp_path, text.replace("epochs = 2", "epochs = 9"))), tmp_path / "out"
+    run_study(study, folder, "cpu", workers=2)
+    table = results.trials(study, folder)
+    stopped = table[table["state"] == "pruned"]
+    assert set(table["state"]) == {"finished", "pruned"}
+    assert len(table) == 8
+    for row in stopped.to_dict("records"):
+        log = folder / "trials" / "classification" / row["folder"] / "log.jsonl"
+        assert 0 < len(log.read_text().splitlines()) < 9
