@@ -10,6 +10,7 @@ import typer
 
 from sunetlab import InputError, SunetlabError
 
+from .distribution import distribution
 from .inference import Device
 from .output import Json, note, percent, print_json, print_table, say, short
 from .plan import plan
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Many candidates, one question.", no_args_is_help=True)
 app.command("plan")(plan)
 app.command("verdict")(verdict)
+app.command("distribution")(distribution)
 Out = Annotated[Path | None, typer.Option(help="The study's folder; by default runs/NAME.", show_default=False)]
 
 

@@ -81,7 +81,7 @@ class Tab:
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key)
 
     def complaints(self) -> list[str]:
-        """Console errors and warnings, exceptions, refusals by the page's policy, and requests beyond the file itself."""
+        """Errors and warnings of the console, exceptions, refusals by the page's policy, requests beyond the file."""
         self.run("1")  # whatever was said before is here now
         kinds = ("Runtime.exceptionThrown", "Log.entryAdded", "Audits.issueAdded")
         bad = [json.dumps(event["params"]) for event in self.events if event.get("method") in kinds]

@@ -1,8 +1,11 @@
 """The page of a study in a real browser: no complaint, the verdict in sight, nothing too wide, tables that sort."""
 
+import base64
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -75,15 +78,15 @@ def test_nothing_is_too_wide_nor_unreadable(tab: Tab, page: str, width: int, dar
 
 def test_tables_sort_by_click_and_say_so(tab: Tab, page: str) -> None:
     tab.open(page)
-    column = "[...document.querySelectorAll('table.sortable')[0].tHead.rows[0].cells].findIndex((c) => /params/.test(c.innerText))"
-    read = (
-        f"(() => {{ const t = document.querySelectorAll('table.sortable')[0], i = {column};"
-        " return [t.tHead.rows[0].cells[i].ariaSort, [...t.tBodies[0].rows].map((r) => Number(r.cells[i].innerText.replaceAll(',', '')))]; })()"
-    )
+    head = "document.querySelectorAll('table.sortable')[0].tHead.rows[0].cells"
+    body = "document.querySelectorAll('table.sortable')[0].tBodies[0].rows"
+    column = tab.run(f"[...{head}].findIndex((cell) => cell.innerText.startsWith('params'))")
+    number = f"Number(row.cells[{column}].innerText.replaceAll(',', ''))"
+    read = f"[{head}[{column}].ariaSort, [...{body}].map((row) => {number})]"
     unsorted, params = tab.run(read)
     assert unsorted is None
     for way, expected in (("descending", sorted(params, reverse=True)), ("ascending", sorted(params))):
-        tab.run(f"document.querySelectorAll('table.sortable')[0].tHead.rows[0].cells[{column}].firstChild.click()")
+        tab.run(f"{head}[{column}].firstChild.click()")
         assert tab.run(read) == [way, expected]
     assert params not in (sorted(params), sorted(params, reverse=True))  # it was in neither order before
 
@@ -103,14 +106,46 @@ def test_a_design_is_lit_everywhere_until_it_is_released(tab: Tab, page: str) ->
     assert tab.run("document.querySelector('#held').hidden")
 
 
+def test_a_table_is_filtered_and_so_are_its_marks(tab: Tab, page: str, tmp_path: Path) -> None:
+    text = Path(unquote(page.removeprefix("file://"))).read_text()
+    few = text.replace("const MANY = 12;", "const MANY = 3;")  # so that four rows are many
+    before, after = (each.partition("<script>")[2].partition("</script>")[0] for each in (text, few))
+    (tmp_path / "page.html").write_text(few.replace(sha256(before), sha256(after)))
+    tab.open((tmp_path / "page.html").as_uri())
+    tab.click(*place(tab, ".filter input"))
+    tab.call("Input.insertText", text="depth 2, stacks 1,1")
+    rows = "[...document.querySelectorAll('table.sortable')[0].tBodies[0].rows].filter((row) => !row.hidden)"
+    assert tab.run(f"{rows}.map((row) => [row.cells[0].innerText, row.cells[1].innerText])") == [["2", "1,1"]]
+    assert tab.run("document.querySelector('.filter output').innerText") == " 1 of 4"
+    off = "[...new Set([...document.querySelectorAll('svg.chart .off')].map((mark) => mark.dataset.design))]"
+    assert len(tab.run(off)) == 3
+    assert tab.complaints() == []
+
+
+def test_a_page_on_paper_is_black_on_white_and_unfolded(tab: Tab, page: str) -> None:
+    tab.open(page, dark=True)
+    tab.call("Emulation.setEmulatedMedia", media="print")
+    paper, ink = tab.run("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
+    assert (paper, ink) == ("rgb(255, 255, 255)", "rgb(0, 0, 0)")
+    tab.run("dispatchEvent(new Event('beforeprint'))")
+    assert tab.run("document.querySelectorAll('details:not([open])').length") == 0
+    tab.run("dispatchEvent(new Event('afterprint'))")
+    assert tab.run("document.querySelectorAll('details:not([open])').length") > 0
+
+
 def test_a_script_that_came_in_with_the_words_would_not_run(tab: Tab, page: str, tmp_path: Path) -> None:
     """The policy lets the page's own script run and no other: the same file with a second one in it."""
-    text = Path(page.removeprefix("file://").replace("%20", " ")).read_text()
+    text = Path(unquote(page.removeprefix("file://"))).read_text()
     (tmp_path / "page.html").write_text(text.replace("</main>", "<script>document.title = 'taken'</script></main>"))
     tab.open((tmp_path / "page.html").as_uri())
     assert tab.run("document.title").startswith("tiny: ")
     assert tab.run("document.querySelectorAll('button.name').length") == 4  # its own did
     assert any("Content Security Policy" in complaint for complaint in tab.complaints())
+
+
+def sha256(script: str) -> str:
+    """A script's hash as a policy says it."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def luminance(colour: str) -> float:

@@ -329,7 +329,7 @@ def test_page_is_whole_and_says_what_was_asked(full: Path) -> None:
 
 
 def test_page_needs_nothing_from_outside(full: Path) -> None:
-    text = full.read_text()
+    text = re.sub(r"'sha256-[\w+/=]{44}'", "", full.read_text(), count=1)
     assert not re.search(r"(https?:)?//\w", text)
     assert not re.search(r"@import|url\(", text)
     for tag, attrs in Page(text).tags:

@@ -5,11 +5,13 @@ al. 2019): every design drawn, none stopped for its results, none still to come.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from sunetlab.errors import InputError
 from sunetlab.study.definition import RECIPE, Study
+from sunetlab.study.recorded import INTERRUPTED
 from sunetlab.study.verdict import Band, dkw_band
 
 
@@ -20,6 +22,7 @@ class Distribution:
     Attributes:
         name: the task, and the levels of the recipe's words that vary.
         task: whose.
+        levels: of the recipe's words that vary, the level of each.
         designs: (n,) their ids, in the order of their errors.
         band: over the errors, in [0, 1]: 1 − the mean over a design's seeds.
         failed: designs that were drawn and have no result: the distribution is that of the others.
@@ -27,6 +30,7 @@ class Distribution:
 
     name: str
     task: str
+    levels: dict[str, Any]
     designs: tuple[str, ...]
     band: Band
     failed: int
@@ -50,8 +54,7 @@ def distributions(study: Study, table: pd.DataFrame) -> list[Distribution]:
         mine = ended[ended["task"] == task.task]
         groups = mine.groupby(words, sort=False) if words else [((), mine)]
         for levels, group in groups:
-            said = ", ".join(f"{word} {level}" for word, level in zip(words, levels, strict=True))
-            found += _distribution(", ".join(filter(None, [task.task, said])), task.task, group)
+            found += _distribution(task.task, dict(zip(words, levels, strict=True)), group)
     return found
 
 
@@ -71,17 +74,21 @@ def refuse(study: Study, table: pd.DataFrame) -> None:
     if not study.is_random:
         raise InputError(f"pruner: {study.pruner}: {rule}; it stops those that look bad early")
     mine = table[table["stage"] == "trial"]
-    done = mine[mine["state"].isin(["finished", "failed"])]
+    done = mine[(mine["state"] == "finished") | ((mine["state"] == "failed") & (mine["reason"] != INTERRUPTED))]
     left = set(zip(mine["task"], mine["design"], strict=True)) - set(zip(done["task"], done["design"], strict=True))
     if left or done.empty:
         count = f"{len(left)} of {mine['design'].nunique()} are" if left else "all are"
         raise InputError(f"designs: {count} still to be trained; those that come first are no random sample of all")
 
 
-def _distribution(name: str, task: str, group: pd.DataFrame) -> list[Distribution]:
+def _distribution(task: str, levels: dict[str, Any], group: pd.DataFrame) -> list[Distribution]:
+    """The distribution of a group of trials; none where no design has a result."""
     means = group[group["state"] == "finished"].groupby("design", sort=False)["value"].mean()
     if means.empty:
         return []
     errors = (1.0 - means).sort_values(kind="stable")
-    failed = group["design"].nunique() - len(errors)
-    return [Distribution(name, task, tuple(map(str, errors.index)), dkw_band(errors.to_numpy()), failed)]
+    name = ", ".join((task, *(f"{word} {level}" for word, level in levels.items())))
+    designs = tuple(map(str, errors.index))
+    return [
+        Distribution(name, task, levels, designs, dkw_band(errors.to_numpy()), group["design"].nunique() - len(designs))
+    ]

@@ -14,6 +14,7 @@ from sunetlab.study.page.arms import Arm
 WIDTH, HEIGHT = 440.0, 300.0  # px of a drawing, as are all positions below
 LEFT, RIGHT, TOP, BOTTOM = 42.0, 426.0, 34.0, 254.0  # the sides of the plotted area
 LETTER = 6.4  # width of a letter, on average, at the 12 px of a tick's label
+BOLD = 7.8  # of a bold one at the 13 px of a mark's name
 
 
 def svg(name: str, *content: str, width: float = WIDTH, height: float = HEIGHT, class_: str = "chart") -> str:
@@ -23,7 +24,7 @@ def svg(name: str, *content: str, width: float = WIDTH, height: float = HEIGHT, 
 
 
 def tag(name: str, *content: str, **attributes: str | float) -> str:
-    """An element. `content` is markup already; attributes are escaped here, numbers cut to a tenth, empty ones left out."""
+    """An element. `content` is markup already; attributes are escaped, numbers cut to a tenth, empty ones left out."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(value) if isinstance(value, str) else f"{value:.1f}"}"'
         for key, value in attributes.items()
@@ -69,10 +70,17 @@ def value_grid(y: Axis, name: str) -> str:
 
 
 def labelled(ticks: Iterable[float], sign: bool = False) -> dict[float, str]:
-    """How ticks are written: all with as many decimals as the one that needs the most, one at the most."""
+    """How ticks are written: all with as many decimals as the one that needs the most, two at the most.
+
+    Args:
+        ticks: round values.
+        sign: whether a plus is written, and 0 alone without decimals.
+    """
     found = list(ticks)
     digits = 0 if all(tick == round(tick) for tick in found) else 1 if all(_is_tenth(tick) for tick in found) else 2
-    return {tick: f"{tick:{'+' if sign and tick else ''}.{digits}f}".replace("-", "−") for tick in found}
+    if sign:
+        return {tick: f"{tick:+.{digits}f}".replace("-", "−") if tick else "0" for tick in found}
+    return {tick: f"{tick:.{digits}f}".replace("-", "−") for tick in found}
 
 
 def _is_tenth(value: float) -> bool:
@@ -113,10 +121,11 @@ def mark(at: float, height: float, arm: Arm, words: str = "") -> str:
 
 
 def beside(words: str, at: float, height: float, data_design: str = "") -> str:
-    """A mark's name above it, leaning away from the nearer edge."""
-    part = (at - LEFT) / (RIGHT - LEFT)
-    side = "start" if part < 0.3 else "end" if part > 0.7 else ""
+    """A mark's name above it, in the middle where there is room at both sides, else away from the nearer edge."""
+    said = cut(words, 40)
+    half = len(said) * BOLD / 2
+    side = "start" if at - half < LEFT else "end" if at + half > RIGHT else ""
     shift = {"start": -6, "end": 6, "": 0}[side]
     place = max(TOP - 4, height)
     kind = f"label {side}".strip()
-    return tag("text", escape(cut(words, 40)), x=at + shift, y=place, class_=kind, data_design=data_design)
+    return tag("text", escape(said), x=at + shift, y=place, class_=kind, data_design=data_design)

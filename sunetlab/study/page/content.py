@@ -1,30 +1,27 @@
 """What the page says of one task: the verdicts and what they stand on, charts, tables, failures."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 from markupsafe import Markup
 
-from sunetlab.errors import InputError
 from sunetlab.study import results
 from sunetlab.study.definition import Study, StudyTask
-from sunetlab.study.distribution import distributions
-from sunetlab.study.importance import Importance, importance
+from sunetlab.study.importance import Importance
 from sunetlab.study.judge import label, rankings, verdicts
 from sunetlab.study.page import forest
 from sunetlab.study.page.arms import Arm
 from sunetlab.study.page.canvas import span
-from sunetlab.study.page.cost_chart import cost_chart
 from sunetlab.study.page.counts import Counts, counts_of
-from sunetlab.study.page.curve_chart import curve_chart
 from sunetlab.study.page.drawings import Drawing, drawings
-from sunetlab.study.page.edf_chart import Errors, edf_chart
-from sunetlab.study.page.factor_chart import factor_chart
+from sunetlab.study.page.evidence import charts, errors, matters
 from sunetlab.study.page.importance_chart import importance_chart
-from sunetlab.study.page.rows import Group, Names, Row, curves, failed, group, levels, records
+from sunetlab.study.page.ranking import Ranked, ranked
+from sunetlab.study.page.rows import Group, Names, Row, failed, group, records
+from sunetlab.study.page.sentence import parts
 from sunetlab.study.page.strip import strip
 from sunetlab.study.standing import standing
 from sunetlab.study.storage import TRIALS
@@ -62,7 +59,7 @@ class TaskPage(NamedTuple):
         standing, doubt: what stands in words, and why it is no verdict.
         verdicts: on arms against their baselines.
         foot: of the forest plot.
-        rankings: of designs by two measures, in words.
+        rankings: of designs by two measures.
         counts: of trials.
         feasible: designs that an adaptive study chooses from.
         winners: a search's, trained anew; empty where there are none.
@@ -82,7 +79,7 @@ class TaskPage(NamedTuple):
     doubt: str
     verdicts: tuple[Judged, ...]
     foot: Markup
-    rankings: tuple[tuple[str, str], ...]
+    rankings: tuple[Ranked, ...]
     counts: Counts
     feasible: int | None
     winners: tuple[Design, ...]
@@ -98,6 +95,11 @@ class TaskPage(NamedTuple):
     results: tuple[Row, ...]
 
     @property
+    def is_tested(self) -> bool:
+        """Whether a search's winners were read on the test split."""
+        return bool(self.winners) and all(design.row["test"] == design.row["test"] for design in self.winners)
+
+    @property
     def is_over(self) -> bool:
         """Whether no trial is left to run."""
         return self.counts.left == 0
@@ -110,21 +112,24 @@ def task_pages(study: Study, folder: Path, names: Names) -> list[TaskPage]:
         SunetlabError: the database is damaged.
     """
     table = results.trials(study, folder)
-    return [_task_page(study, task, folder, table, names) for task in study.tasks]
+    groups: dict[str, Group] = {task.task: _group(study, table, task.task, "trial", names) for task in study.tasks}
+    return [_task_page(study, task, folder, table, names, groups) for task in study.tasks]
 
 
-def _task_page(study: Study, task: StudyTask, folder: Path, table: pd.DataFrame, names: Names) -> TaskPage:
-    name, home = task.task, folder / TRIALS / task.task
-    value_name, mine = VALUE_NAMES[OBJECTIVE[name]], records(table, task=name)
-    groups = {stage: _group(study, table, name, stage, names) for stage in ("trial", "winner")}
-    found, last = groups["trial"], groups[results.last_stage(table, name)]
+def _task_page(
+    study: Study, task: StudyTask, folder: Path, table: pd.DataFrame, names: Names, groups: Mapping[str, Group]
+) -> TaskPage:
+    name, home, objective = task.task, folder / TRIALS / task.task, OBJECTIVE[task.task]
+    value_name, mine = VALUE_NAMES[objective], records(table, task=name)
+    found, winners = groups[name], _group(study, table, name, "winner", names)
+    last = winners if results.last_stage(table, name) == "winner" else found
     counts = counts_of(study, task, folder, mine)
     text, doubt = standing(last.arms, value_name, is_over=counts.left == 0)
     said = verdicts(study, table, name)
     scale = forest.scale(said)
     keys = {label(study, tuple(row[word] for word in study.varied)): names.key(row) for row in mine}
-    matters = _importance(study, found)
-    edf, edf_note = _errors(study, table, name, found, value_name)
+    important = matters(study, found)
+    edf, edf_note = errors(study, table, name, found, value_name)
     finished = [trial for trial in mine if trial["state"] == "finished"]
     return TaskPage(
         name=name,
@@ -132,17 +137,17 @@ def _task_page(study: Study, task: StudyTask, folder: Path, table: pd.DataFrame,
         standing=text,
         doubt=doubt,
         verdicts=tuple(
-            Judged(one, *_parts(one.sentence), keys.get(one.name, ""), Markup(forest.row(one, scale))) for one in said
+            Judged(one, *parts(one.sentence), keys.get(one.name, ""), Markup(forest.row(one, scale))) for one in said
         ),
         foot=Markup(forest.foot(scale)),
-        rankings=tuple(_parts(ranking.sentence) for ranking in rankings(study, table).get(name, ())),
+        rankings=ranked(study, rankings(study, table).get(name, []), groups, name),
         counts=counts,
         feasible=results.feasible(study, folder, name),
-        winners=_designs(groups["winner"]),
+        winners=_designs(winners),
         designs=_designs(found),
-        charts=tuple(map(Markup, _charts(study, names, home, found, value_name, f"val_{OBJECTIVE[name]}"))),
-        importance=matters,
-        importance_svg=Markup(importance_chart(matters) if matters else ""),
+        charts=tuple(map(Markup, charts(study, names, home, found, value_name, f"val_{objective}"))),
+        importance=important,
+        importance_svg=Markup(importance_chart(important) if important else ""),
         edf=Markup(edf),
         edf_note=edf_note,
         drawings=drawings(last, home, frozenset(keys[one.against] for one in said if one.against in keys)),
@@ -155,51 +160,6 @@ def _task_page(study: Study, task: StudyTask, folder: Path, table: pd.DataFrame,
 def _group(study: Study, table: pd.DataFrame, task: str, stage: str, names: Names) -> Group:
     rows = records(results.arms(table, study, stage), task=task)
     return group(names, rows, records(table, task=task, stage=stage))
-
-
-def _parts(sentence: str) -> tuple[str, str]:
-    """A sentence as what it claims and the figures for it: "a is better than b by 1 point", "(95 % …)."."""
-    places = [at for at in (sentence.find(" ("), sentence.find(": ")) if at > 0]
-    if not places:
-        return sentence, ""
-    at = min(places) + (1 if sentence[min(places)] == ":" else 0)
-    return sentence[:at], sentence[at:]
-
-
-def _charts(study: Study, names: Names, home: Path, found: Group, value_name: str, key: str) -> Iterator[str]:
-    if found.arms:
-        for column, name in (("params", "parameters"), ("macs", "MACs per image")):
-            yield cost_chart(found.arms, [float(row[column]) for row in found.rows], name, value_name)
-    if lines := curves(names, home, found, key):
-        yield curve_chart(lines, value_name)
-    for factor in study.varied:
-        each = levels(study, factor, found)
-        if len(each) > 1:
-            yield factor_chart(each, factor, value_name)
-
-
-def _importance(study: Study, found: Group) -> Importance | None:
-    columns = {name: [row[name] for row in found.rows] for name in study.telling}
-    return importance(columns, [arm.mean for arm in found.arms])
-
-
-def _errors(study: Study, table: pd.DataFrame, task: str, found: Group, value_name: str) -> tuple[str, str]:
-    """The distributions of errors of a random sample, and what is to be said of them; of no other study's designs."""
-    try:
-        mine = [each for each in distributions(study, table) if each.task == task]
-    except InputError:
-        return "", ""
-    if not mine:
-        return "", ""
-    by_design = {row["design"]: arm for row, arm in zip(found.rows, found.arms, strict=True)}
-    drawn = [Errors(each.name, each.band, tuple(by_design[design] for design in each.designs)) for each in mine]
-    failures = sum(each.failed for each in mine)
-    lost = f" {failures} that failed are not among them." if failures else ""
-    return edf_chart(drawn, value_name), (
-        f"{len(mine[0].designs)} designs drawn at random from the space. With 95 % confidence the whole space’s "
-        f"distribution lies within the band, ±{100 * mine[0].band.half_width:.1f} points (Dvoretzky, Kiefer, Wolfowitz; "
-        f"Massart).{lost}"
-    )
 
 
 def _designs(found: Group) -> tuple[Design, ...]:

@@ -68,6 +68,5 @@ def _median(curves: Sequence[Curve], x: Axis, y: Axis) -> str:
         here = [value for value in here if math.isfinite(value)]
         if 2 * len(here) >= len(curves):
             points.append(f"{x.at(epoch + 1):.1f},{y.at(median(here)):.1f}")
-    return canvas.tag(
-        "polyline", canvas.title("median of the other designs’ trials"), points=" ".join(points), class_="median"
-    )
+    title = canvas.title("median of the other designs’ trials")
+    return canvas.tag("polyline", title, points=" ".join(points), class_="median")

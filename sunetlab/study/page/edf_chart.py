@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sunetlab.draw.axes import Axis, nice_ticks
+from sunetlab.draw.steps import Steps, around, corners
 from sunetlab.study.page import canvas
 from sunetlab.study.page.arms import Arm
 from sunetlab.study.page.canvas import BOTTOM, LEFT, RIGHT, TOP
@@ -29,42 +30,30 @@ def edf_chart(found: Sequence[Errors], value_name: str) -> str:
     low, high = canvas.span(errors)
     x, y = Axis(low, high, LEFT, RIGHT), Axis(0, 1, BOTTOM, TOP)
     ticks = canvas.labelled(nice_ticks(low, high))
+    bands = (_path(around(_percent(each), low, high), x, y) + "Z" for each in found)
+    quarters = {part: y.at(part) for part in (0, 0.25, 0.5, 0.75, 1)}
     return canvas.svg(
         f"distribution of {value_name} errors",
-        *(canvas.tag("path", d=f"M{LEFT} {y.at(part):.1f}H{RIGHT}", class_="grid") for part in (0, 0.25, 0.5, 0.75, 1)),
-        *(canvas.text(f"{100 * part:.0f}", LEFT - 7, y.at(part) + 4, "tick end") for part in (0, 0.25, 0.5, 0.75, 1)),
+        *(canvas.tag("path", d=f"M{LEFT} {at:.1f}H{RIGHT}", class_="grid") for at in quarters.values()),
+        *(canvas.text(f"{100 * part:.0f}", LEFT - 7, at + 4, "tick end") for part, at in quarters.items()),
         canvas.text("designs that err at most so much, %", 4, 14, "axis start"),
         *(canvas.tick(x.at(tick), label) for tick, label in ticks.items()),
         canvas.below(f"error: 100 − {value_name}, %"),
-        *(canvas.tag("path", d=_band(each.band, x, y), class_=f"band kind{i % 3}") for i, each in enumerate(found)),
+        *(canvas.tag("path", d=d, class_=f"band kind{i % 3}") for i, d in enumerate(bands)),
         *(_steps(each, x, y, f"kind{i % 3}", is_named=len(found) > 1) for i, each in enumerate(found)),
     )
 
 
-def corners(band: Band, shift: float = 0.0) -> list[tuple[float, float]]:
-    """The steps of a distribution, moved up by `shift` and kept in [0, 1]: (error, part) from corner to corner.
-
-    It starts at the least error; to its left the part is that of none, 0 + shift.
-    """
-    points, height = [], min(1.0, max(0.0, shift))
-    for error, part in zip(band.values.tolist(), band.part.tolist(), strict=True):
-        points.append((error, height))
-        height = min(1.0, max(0.0, part + shift))
-        points.append((error, height))
-    return points
+def _percent(found: Errors) -> Steps:
+    return Steps(found.name, [100 * float(error) for error in found.band.values], found.band.half_width)
 
 
-def _band(band: Band, x: Axis, y: Axis) -> str:
-    """Around the area that holds the true function, from edge to edge."""
-    upper, lower = corners(band, band.half_width), corners(band, -band.half_width)
-    ends = [(x.low / 100, upper[0][1]), *upper, (x.high / 100, upper[-1][1])]
-    ends += [(x.high / 100, lower[-1][1]), *reversed(lower), (x.low / 100, lower[0][1])]
-    return "M" + "L".join(f"{x.at(100 * error):.1f} {y.at(part):.1f}" for error, part in ends) + "Z"
+def _path(points: Sequence[tuple[float, float]], x: Axis, y: Axis) -> str:
+    return "M" + "L".join(f"{x.at(error):.1f} {y.at(part):.1f}" for error, part in points)
 
 
 def _steps(found: Errors, x: Axis, y: Axis, kind: str, is_named: bool) -> str:
-    points = [(x.low / 100, 0.0), *corners(found.band), (x.high / 100, 1.0)]
-    d = "M" + "L".join(f"{x.at(100 * error):.1f} {y.at(part):.1f}" for error, part in points)
+    d = _path(corners(_percent(found), x.low, x.high), x, y)
     title = canvas.title(f"{found.name}: {len(found.arms)} designs, the truth lies within ±{found.band.half_width:.0%}")
     line = canvas.tag("path", title, d=d, class_=f"steps {kind}")
     marks = "".join(
@@ -79,12 +68,5 @@ def _steps(found: Errors, x: Axis, y: Axis, kind: str, is_named: bool) -> str:
 
 def _dot(at: float, height: float, arm: Arm, part: float) -> str:
     words = canvas.title(f"{arm.label}: error {100 - arm.mean:.1f} %, {100 * part:.0f} % of the designs err no more")
-    return canvas.tag(
-        "circle",
-        words,
-        cx=at,
-        cy=height,
-        r=4 if arm.best else 2.6,
-        class_="mark best" if arm.best else "mark",
-        data_design=arm.key,
-    )
+    kind, radius = ("mark best", 4.0) if arm.best else ("mark", 2.6)
+    return canvas.tag("circle", words, cx=at, cy=height, r=radius, class_=kind, data_design=arm.key)

@@ -9,6 +9,7 @@ _ROW, _BAR, _ABOVE = 34.0, 14.0, 30.0  # px
 _NAMES, _NUMBERS = 128.0, 46.0  # px that names of factors and the numbers take
 
 REST = "interactions, rest"
+_HEADINGS = {"variance": "share of the variance between designs", "best": "importance for the best designs"}
 
 
 def importance_chart(found: Importance) -> str:
@@ -17,9 +18,7 @@ def importance_chart(found: Importance) -> str:
     most = max([*bars.values(), *found.chance.values()])
     x = Axis(0, most, _NAMES, WIDTH - _NUMBERS)
     bottom = _ABOVE + _ROW * len(bars)
-    heading = (
-        "share of the variance between designs" if found.method == "variance" else "importance for the best designs"
-    )
+    heading = _HEADINGS[found.method]
     ticks = {100 * tick: tick for tick in nice_ticks(0, most, 5)}
     labels = canvas.labelled(ticks)
     return canvas.svg(

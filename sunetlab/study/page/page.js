@@ -129,7 +129,7 @@ function order(one, other, way) {
 
 function filterable(table) {
   const line = make("label", "", { className: "filter" });
-  const input = make("input", "", { type: "search", placeholder: "such as: depth 2" });
+  const input = make("input", "", { type: "search", name: "filter", placeholder: "such as: depth 2" });
   const count = make("output", "");
   line.append("Filter ", input, count);
   table.closest(".box").before(line);
@@ -139,7 +139,7 @@ function filterable(table) {
     return [row, `${words.join(" | ")} |`.toLowerCase()];
   });
   input.addEventListener("input", () => {
-    const wanted = input.value.toLowerCase().split(",").map((part) => part.trim()).filter(Boolean);
+    const wanted = input.value.toLowerCase().split(/,\s+/).map((part) => part.trim()).filter(Boolean);
     let kept = 0;
     for (const [row, words] of rows) {
       row.hidden = !wanted.every((part) => words.includes(part));

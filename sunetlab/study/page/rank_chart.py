@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sunetlab.draw.axes import Axis, nice_ticks
 from sunetlab.study.page import canvas
 from sunetlab.study.page.arms import Arm
-from sunetlab.study.page.canvas import BOTTOM, LEFT, RIGHT, TOP
+from sunetlab.study.page.canvas import BOTTOM, LEFT, RIGHT
 from sunetlab.study.verdict import Rank
 
 
@@ -26,25 +26,21 @@ def rank_chart(first: Sequence[Arm], second: Sequence[Arm], first_name: str, sec
         ValueError: the two differ in length.
     """
     pairs = list(zip(first, second, strict=True))
-    (low, high), y = (
-        canvas.span(value for arm in first for value in arm.values),
-        canvas.value_axis(value for arm in second for value in arm.values),
-    )
+    low, high = canvas.span(value for arm in first for value in arm.values)
+    y = canvas.value_axis(value for arm in second for value in arm.values)
     x = Axis(low, high, LEFT, RIGHT)
     chosen = max(range(len(pairs)), key=lambda i: first[i].mean)
     wanted = max(range(len(pairs)), key=lambda i: second[i].mean)
     order = sorted(range(len(pairs)), key=lambda i: i in (chosen, wanted))  # nothing may cover the best
-    names = (
-        {chosen: "best by both"}
-        if chosen == wanted
-        else {chosen: f"best by {first_name}", wanted: f"best by {second_name}"}
-    )
+    names = {chosen: f"best by {first_name}", wanted: f"best by {second_name}"}
+    if chosen == wanted:
+        names = {chosen: "best by both"}
     return canvas.svg(
         f"{second_name} against {first_name}",
         canvas.value_grid(y, second_name),
         *(canvas.tick(x.at(tick), label) for tick, label in canvas.labelled(nice_ticks(low, high)).items()),
         canvas.below(f"{first_name}, %"),
-        canvas.text(_tau(rank), RIGHT, TOP - 8, "number end"),
+        canvas.text(_tau(rank), RIGHT, 14, "number end"),
         *(_spread(*pair, x, y) for pair in pairs),
         *(_design(*pairs[i], x, y, first_name, second_name, i == chosen, i == wanted) for i in order),
         *(_name(words, *pairs[i], x, y, above=i == wanted) for i, words in names.items()),
@@ -62,11 +58,10 @@ def _tau(rank: Rank) -> str:
 def _spread(first: Arm, second: Arm, x: Axis, y: Axis) -> str:
     """From the least to the greatest seed, across by the first measure and up by the second."""
     at, height = x.at(first.mean), y.at(second.mean)
-    across = (
-        f"M{x.at(min(first.values)):.1f} {height:.1f}H{x.at(max(first.values)):.1f}" if len(first.values) > 1 else ""
-    )
-    up = f"M{at:.1f} {y.at(min(second.values)):.1f}V{y.at(max(second.values)):.1f}" if len(second.values) > 1 else ""
-    return canvas.tag("path", d=across + up, class_="span", data_design=first.key) if across + up else ""
+    (left, right), (low, high) = ((min(arm.values), max(arm.values)) for arm in (first, second))
+    d = f"M{x.at(left):.1f} {height:.1f}H{x.at(right):.1f}" if len(first.values) > 1 else ""
+    d += f"M{at:.1f} {y.at(low):.1f}V{y.at(high):.1f}" if len(second.values) > 1 else ""
+    return canvas.tag("path", d=d, class_="span", data_design=first.key) if d else ""
 
 
 def _design(

@@ -15,7 +15,7 @@ class Rank:
     """Kendall's τ-b of two measures on the same designs.
 
     Attributes:
-        tau: in [-1, 1]; nan where a measure has one value only.
+        tau: in [-1, 1]; nan where a measure has one value only, or one design.
         low, high: of its interval; (-1, 1) where there are too few designs for one.
         p: of no relation, two-sided; exact where there are no ties.
         designs: how many there are.
@@ -42,6 +42,8 @@ def kendall(first: ArrayLike, second: ArrayLike, confidence: float = 0.95) -> Ra
     a, b = (np.asarray(values, dtype=np.float64) for values in (first, second))
     if a.ndim != 1 or a.shape != b.shape:
         raise ValueError(f"measures of shapes {a.shape} and {b.shape}: both must be of the same designs")
+    if len(a) < 2:
+        return Rank(math.nan, -1.0, 1.0, math.nan, len(a))
     found = stats.kendalltau(a, b)
     tau = float(found.statistic)
     if len(a) < _FEWEST or math.isnan(tau):
