@@ -103,13 +103,13 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(number: signal.Signals) -> None:
     assert done.stderr == "sunetlab: stopped\n"
 
 
-def in_terminal(columns: int, line: str) -> str:
+def in_terminal(columns: int, line: str, term: str = "dumb") -> str:
     """What a command prints in a terminal so wide."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
     process = subprocess.Popen(
-        line.split(), stdin=theirs, stdout=theirs, stderr=theirs, env=environment | {"TERM": "dumb"}
+        line.split(), stdin=theirs, stdout=theirs, stderr=theirs, env=environment | {"TERM": term}
     )
     os.close(theirs)
     parts = []

@@ -131,7 +131,7 @@ class Trainer:
         self.batch_size = min(self.recipe.batch_size, len(self.train_split))
         self.steps = len(self.train_split) // self.batch_size  # the remainder of an epoch is left out, as usual
         self.total = self.recipe.steps(self.steps)
-        self.epochs = math.ceil(self.total / self.steps)
+        self.epochs = self.recipe.passes(self.steps)
 
     def run_to_end(self) -> dict[str, Any]:
         """Train from where the folder stands to the last epoch; what result.json holds, but for costs."""

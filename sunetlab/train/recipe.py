@@ -130,6 +130,10 @@ class Recipe(BaseModel):
         """Steps of the optimiser in all."""
         return self.epochs * steps_per_epoch if self.iterations is None else self.iterations
 
+    def passes(self, steps_per_epoch: int) -> int:
+        """Epochs in all, the last of which may end before its last step."""
+        return math.ceil(self.steps(steps_per_epoch) / steps_per_epoch)
+
     def lr_at(self, step: int, steps_per_epoch: int) -> float:
         """The learning rate of a step, counted from 0 over the whole run."""
         total = self.steps(steps_per_epoch)
