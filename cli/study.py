@@ -8,6 +8,7 @@ import typer
 
 from sunetlab import InputError, SunetlabError
 
+from .dashboard import dashboard
 from .inference import Device
 from .output import Json, note, percent, print_json, print_table, say, short
 from .plan import plan
@@ -23,6 +24,7 @@ app = typer.Typer(help="Many candidates, one question.", no_args_is_help=True)
 app.command("plan")(plan)
 app.command("status")(status)
 app.command("verdict")(verdict)
+app.command("dashboard")(dashboard)
 Out = Annotated[Path | None, typer.Option(help="The study's folder; by default runs/NAME.", show_default=False)]
 
 
