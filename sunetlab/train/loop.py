@@ -23,6 +23,7 @@ from sunetlab.model.folder import DATA, WEIGHTS
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
 from sunetlab.train.augment import augment
+from sunetlab.train.data.resident import resident
 from sunetlab.train.data.source import DataSource, Split
 from sunetlab.train.device import lies_channels_last, machine, pick_device
 from sunetlab.train.evaluate import OBJECTIVE, counted, evaluate, loss_sum
@@ -118,7 +119,8 @@ class Trainer:
         initial: Initial | None = None,
     ) -> None:
         self.run, self.recipe, self.folder, self.device, self.watch = run, run.recipe, folder, device, watch
-        self.train_split, self.val_split, self.size = data.split("train"), data.split("val"), data.size
+        self.train_split, self.val_split = resident([data.split("train"), data.split("val")], device)
+        self.size = data.size
         self.bf16 = self.recipe.precision == "bf16" or (self.recipe.precision == "auto" and device.type == "cuda")
         self.model = initial_model(run, initial, data.classes).to(device)
         self.channels_last = lies_channels_last(run.recipe, run.spec, device)
