@@ -261,10 +261,12 @@ def test_without_a_compiler_true_is_refused(tmp_path: Path, monkeypatch: pytest.
         raise RuntimeError("No working C++ compiler found\n\nand much more")
 
     monkeypatch.setattr(compiling, "BACKEND", broken)
-    with pytest.raises(InputError) as error:
-        train(tiny_run(epochs=1, compile=True), TinyData(), tmp_path / "run", "cpu")
     told = 'recipe: compile: true: torch.compile fails here: No working C++ compiler found; take false, or "auto"'
-    assert str(error.value) == told
+    run = tiny_run(epochs=1, compile=True)
+    for call in (lambda: train(run, TinyData(), tmp_path / "run", "cpu"), lambda: timed(run, TinyData(), CPU)):
+        with pytest.raises(InputError) as error:
+            call()
+        assert str(error.value) == told
 
 
 def test_a_plan_is_made_without_compiling(compiled: list[Any]) -> None:

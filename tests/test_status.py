@@ -23,6 +23,7 @@ from sunetlab.study.results import load_study, trials
 from sunetlab.study.runner import open_optuna, run_study
 from sunetlab.study.snapshot import Running, Snapshot, is_run, look, running_trial, seconds_left
 from tests.conftest import Said
+from tests.test_terminal import in_terminal
 from tests.tiny import SEARCH, stand_in, tiny_run, write_study
 
 ROW = {"epoch": 1, "train_loss": 1.5, "val_accuracy": 0.25, "images_per_second": 1234.5, "seconds": 4.0}
@@ -246,13 +247,14 @@ def test_a_pipe_is_told_once(begun: tuple[Study, Path], said: Said, monkeypatch:
 @pytest.mark.slow
 @pytest.mark.parametrize("columns", [80, 120])
 def test_a_real_terminal(begun: tuple[Study, Path], columns: int) -> None:
-    from tests.test_terminal import in_terminal
-
-    lock = FileLock(begun[1] / ".lock", thread_local=False)
+    lock = FileLock(begun[1] / ".lock")
     lock.acquire()
-    ender = threading.Timer(8, lock.release)
-    ender.start()
-    out = in_terminal(columns, f"{sys.executable} -m sunetlab study status {begun[1]}", term="xterm")
-    assert "Ctrl-C leaves it running" in out
+
+    def told(printed: bytes) -> None:
+        if b"leaves it running" in printed:
+            lock.release()  # and with that it is over
+
+    line = f"{sys.executable} -m sunetlab study status {begun[1]}"
+    out = in_terminal(columns, line, term="xterm", told=told)
     assert "1/2" in out
     assert "out of memory  " in out[out.rindex("Ctrl-C") :]

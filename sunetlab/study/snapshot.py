@@ -204,10 +204,8 @@ def _epochs(path: Path) -> int | None:
     recipe = Run.load(path).recipe
     if recipe.iterations is None:
         return recipe.epochs
-    if not (path / DATA).exists():
-        return None
-    images = read_table(path / DATA)["images"]["train"]
-    return recipe.passes(images // min(recipe.batch_size, images))
+    images = read_table(path / DATA).get("images", {}).get("train") if (path / DATA).exists() else None
+    return recipe.passes(images // min(recipe.batch_size, images)) if images else None
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -119,12 +119,15 @@ def compile_network(model: nn.Module, again: bool = False) -> None:
 
 
 @contextmanager
-def compile_errors() -> Iterator[None]:
-    """What torch.compile may say, as one line.
+def compile_errors(is_compiled: bool) -> Iterator[None]:
+    """What torch.compile may say of a training that goes through it, as one line.
 
     Raises:
         InputError: it cannot compile the network, or not on this machine.
     """
+    if not is_compiled:
+        yield
+        return
     from torch._dynamo.exc import TorchDynamoException  # takes a second, and nobody else needs it
 
     try:

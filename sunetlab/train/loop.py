@@ -9,7 +9,6 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +146,7 @@ class Trainer:
         self.watch.begin(self.epochs, len(self.rows), self.steps * self.batch_size)
         for row in self.rows:
             self.watch.epoch(row)
-        with compile_errors() if self.recipe.compile is True else nullcontext():
+        with compile_errors(self.recipe.compile is True):
             for epoch in range(len(self.rows), self.epochs):
                 self.epoch(epoch)
         objective = OBJECTIVE[self.run.spec.task]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 
 from sunetlab.train.augment import augment
+from sunetlab.train.compiling import compile_errors
 from sunetlab.train.data import DataSource
 from sunetlab.train.data.first import FirstImages
 from sunetlab.train.device import wait_for
@@ -38,10 +39,11 @@ def timed(run: Run, data: DataSource, device: torch.device) -> Timing:
     Where the recipe leaves compiling open (`compile = "auto"`), that is the time without it, and the most it takes.
     """
     trainer = Trainer(run, data, Path(), device, Silent())
-    step = _seconds_of_a_step(trainer)
     few = FirstImages(trainer.val_split, BATCHES * trainer.batch_size)
-    began = time.perf_counter()
-    evaluate(trainer.model, few, device, trainer.batch_size, trainer.bf16, trainer.channels_last)
+    with compile_errors(run.recipe.compile is True):
+        step = _seconds_of_a_step(trainer)
+        began = time.perf_counter()
+        evaluate(trainer.model, few, device, trainer.batch_size, trainer.bf16, trainer.channels_last)
     validation = (time.perf_counter() - began) / len(few) * len(trainer.val_split)
     looks = -(-trainer.epochs // run.recipe.validate_every)
     return Timing(step, validation, trainer.total * step + looks * validation)
