@@ -1,8 +1,6 @@
 """`sunetlab study`: many candidates, one question."""
 
 import sys
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,20 +8,23 @@ import typer
 
 from sunetlab import InputError, SunetlabError
 
+from .dashboard import dashboard
 from .inference import Device
 from .output import Json, note, percent, print_json, print_table, say, short
 from .plan import plan
+from .status import status
 from .study_named import Name, On, existing, folder_of, load
+from .study_tables import SAMPLERS, print_arms, tasks_of
 from .verdict import verdict
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from sunetlab.study.definition import Study, StudyTask
 
 app = typer.Typer(help="Many candidates, one question.", no_args_is_help=True)
 app.command("plan")(plan)
+app.command("status")(status)
 app.command("verdict")(verdict)
+app.command("dashboard")(dashboard)
 Out = Annotated[Path | None, typer.Option(help="The study's folder; by default runs/NAME.", show_default=False)]
 
 
@@ -92,26 +93,6 @@ def run(
 
 
 @app.command()
-def status(study: Name, as_json: Json = False) -> None:
-    """How far a study is: finished, failed by reason, waiting; every trial with --json."""
-    from sunetlab.study import results
-
-    folder = existing(study)
-    asked = results.load_study(folder)
-    table = results.trials(asked, folder)
-    if as_json:
-        print_json({"study": asked.name, "trials": _records(table)})
-        return
-    say(f"{asked.name}: {asked.question}")
-    for task, tried, most, feasible in _searches(asked, folder, table):
-        say(f"{task}: {tried} of {most} designs tried, chosen by TPE" + (f" from {feasible:,}" if feasible else ""))
-    say()
-    counts = Counter(zip(table["task"], table["state"], table["reason"], strict=True))
-    print_table(["task", "state", "reason", "trials"], [[*key, count] for key, count in counts.items()])
-    _print_arms(asked, table)
-
-
-@app.command()
 def report(study: Name) -> None:
     """Write the study's results page, one file that opens without a network."""
     from sunetlab.study.report import write_report
@@ -136,7 +117,7 @@ def export(
 
     folder = existing(study)
     asked = load_study(folder)
-    names = _tasks(asked)
+    names = tasks_of(asked)
     if task is None and len(names) > 1:
         raise InputError(f"--task: the study has several tasks; give one of {', '.join(names)}")
     if task is not None and task not in names:
@@ -172,7 +153,7 @@ def _show_search(asked: "Study", task: "StudyTask", classes: int, size: tuple[in
 
     feasible = feasible_designs(asked, task, classes, size)
     most = min(asked.designs or 0, len(feasible))
-    say(_trials_of(asked, task, f"{most} of {len(feasible):,} feasible designs, chosen by TPE,"))
+    say(_trials_of(asked, task, f"{most} of {len(feasible):,} feasible designs, chosen by {SAMPLERS[asked.sampler]},"))
     rows = [[name, len(np.unique(column))] for name, column in feasible.coordinates.items()]
     print_table(["coordinate", "values"], rows)
 
@@ -202,11 +183,11 @@ def _conclude(asked: "Study", folder: Path) -> None:
 
     table = results.trials(asked, folder)
     finished = set(table.loc[table["state"] == "finished", "task"])
-    best = {task: folder / "best" / task for task in _tasks(asked) if task in finished}
+    best = {task: folder / "best" / task for task in tasks_of(asked) if task in finished}
     for task, out in best.items():
         _export(asked, folder, task, None, out)
     page = write_report(asked, folder, _command(folder))
-    _print_arms(asked, table)  # only now: whoever reads the table may stop reading
+    print_arms(asked, table)  # only now: whoever reads the table may stop reading
     for task, out in best.items():
         say(f"best for {task:<15} {out}")
     say(f"results page             {page}")
@@ -214,46 +195,11 @@ def _conclude(asked: "Study", folder: Path) -> None:
     if failed:
         note(f"{failed} trials failed; --retry-failed runs them again")
     waiting = int((table["state"] == "waiting").sum())
-    waiting += sum((most - tried) * len(asked.seeds) for _, tried, most, _ in _searches(asked, folder, table))
+    waiting += sum(results.to_come(asked, folder, task, table) for task in tasks_of(asked))
     if waiting:
         note(f"{waiting} trials are left; the same command goes on")
     if failed and not finished:
         raise SunetlabError(f"{folder}: no trial has finished; sunetlab study status {folder} says why")
-
-
-def _searches(asked: "Study", folder: Path, table: "pd.DataFrame") -> Iterator[tuple[str, int, int, int | None]]:
-    """Of an adaptive study, for each task: how many designs were tried, will have been, and are chosen from."""
-    from sunetlab.study import results
-
-    for task in _tasks(asked) if asked.is_adaptive else ():
-        tried = table.loc[table["task"] == task, "design"].nunique()
-        yield task, tried, results.to_try(asked, folder, task), results.feasible(asked, folder, task)
-
-
-def _print_arms(asked: "Study", table: "pd.DataFrame") -> None:
-    from sunetlab.study.results import arms
-
-    found = arms(table, asked)
-    for task in _tasks(asked):
-        rows = [
-            [
-                *(str(arm[name]) for name in asked.varied),
-                int(arm["params"]),
-                short(arm["macs"]),
-                percent(arm["value"]),
-                f"±{percent(arm['spread'])}" if arm["spread"] == arm["spread"] else "",
-                int(arm["seeds"]),
-                f"{arm['seconds']:.1f}",
-                arm["design"],
-            ]
-            for arm in found[found["task"] == task].to_dict("records")
-        ]
-        if rows:
-            say()
-            objective = {"classification": "accuracy", "segmentation": "mIoU"}[task]
-            say(f"{task}, validation {objective}, the best first")
-            print_table([*asked.varied, "params", "MACs", objective, "spread", "seeds", "seconds", "design"], rows)
-    say()
 
 
 def _export(asked: "Study", folder: Path, task: str, where: str | None, out: Path) -> dict[str, Any]:
@@ -265,18 +211,9 @@ def _export(asked: "Study", folder: Path, task: str, where: str | None, out: Pat
     return arm
 
 
-def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
-    records = table.to_dict("records")
-    return [{str(k): None if v != v else v for k, v in record.items()} for record in records]
-
-
-def _tasks(asked: "Study") -> list[str]:
-    return [task.task for task in asked.tasks]
-
-
 def _task_and_source(asked: "Study", text: str) -> tuple[str, str]:
     """`segmentation=folder:camvid`, or a source alone where the study has one task."""
-    names = _tasks(asked)
+    names = tasks_of(asked)
     task, equals, source = text.partition("=")
     if equals and task.isalpha():
         return task, source
