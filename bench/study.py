@@ -1,10 +1,10 @@
 """What a study costs beside the trainings that it makes: prints the tables of bench/README.md.
 
-    python bench/study.py [--runs 3] [--epochs 5] [--side 4]
+    python bench/study.py [--runs 3] [--epochs 5] [--side 2]
 
 The same trainings bare, one call of `train` after the other, and through `run_study`, in turns, in one process, on
 images that are made once before; whole wall times, and of the study's also what passes outside of its trainings, which
-other jobs on the machine disturb less. With a GPU: trials an hour of so many studies side by side against one study.
+other jobs on the machine disturb less. Then trials an hour of so many trainings at a time against one.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from unittest import mock
 
 import torch
 
-from sunetlab.study import runner
+from sunetlab.study import attempt, runner
 from sunetlab.study.definition import Study
 from sunetlab.study.runner import run_study
 from sunetlab.train.data import DataSource, open_data
@@ -76,7 +76,7 @@ def through_a_study(study: Study, data: DataSource, folder: Path) -> tuple[float
         finally:
             inside += time.perf_counter() - began
 
-    with mock.patch.object(runner, "train", watched), mock.patch.object(runner, "open_data", return_value=data):
+    with mock.patch.object(attempt, "train", watched), mock.patch.object(runner, "open_data", return_value=data):
         whole = timed(lambda: run_study(study, folder, "cpu"))
     return whole, whole - inside
 
@@ -125,31 +125,26 @@ def overhead(runs: int, epochs: int) -> None:
 
 
 def side_by_side(side: int, epochs: int) -> None:
-    """Print trials an hour of `side` processes that share a GPU, and of one."""
-    if not torch.cuda.is_available():
-        print("side by side: skipped, there is no GPU here")  # noqa: T201
-        return
-    rows = []
-    for processes in (1, side):
-        with tempfile.TemporaryDirectory() as place:
-            root, each = Path(place), 2 * side // processes
-            command = [sys.executable, "-m", "sunetlab", "study", "run", "--device", "cuda"]
-            files = [write_study(root, range(k * each, (k + 1) * each), epochs, f"bench-{k}") for k in range(processes)]
-            began = time.perf_counter()
-            started = [
-                subprocess.Popen(
-                    [*command, str(file), "--out", str(file.with_suffix(""))],
+    """Print trials an hour of so many trainings at a time, and of one, on the GPU where there is one."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    rows: list[list[object]] = []
+    with tempfile.TemporaryDirectory() as place:
+        file, count = write_study(Path(place), range(2 * side), epochs), 2 * side
+        for workers in (1, side):
+            out = Path(place) / str(workers)
+            command = [sys.executable, "-m", "sunetlab", "study", "run", str(file), "--out", str(out)]
+            arguments = [*command, "--device", device, "--workers", str(workers)]
+            seconds = timed(
+                lambda: subprocess.run(
+                    arguments,  # noqa: B023
+                    check=True,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                 )
-                for file in files
-            ]
-            if any(process.wait() for process in started):
-                raise RuntimeError(f"one of {processes} studies has failed")
-            seconds = time.perf_counter() - began
-        rows.append([processes, processes * each, f"{seconds:.0f} s", f"{3600 * processes * each / seconds:,.0f}"])
-    print(torch.cuda.get_device_name())  # noqa: T201
-    table(["studies side by side", "trials", "wall time", "trials an hour"], rows)
+            )
+            rows.append([workers, count, f"{seconds:.0f} s", f"{3600 * count / seconds:,.0f}"])
+    print(torch.cuda.get_device_name() if device == "cuda" else "cpu")  # noqa: T201
+    table(["trainings at a time", "trials", "wall time", "trials an hour"], rows)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -164,7 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--side", type=int, default=4)
+    parser.add_argument("--side", type=int, default=2)
     asked = parser.parse_args()
     cores, system = os.cpu_count(), f"{platform.machine()}, Python {platform.python_version()}"
     print(f"{cores} cores, {torch.get_num_threads()} of them used, {system}; {date.today()}\n")  # noqa: T201

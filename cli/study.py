@@ -20,6 +20,8 @@ from .verdict import verdict
 if TYPE_CHECKING:
     from sunetlab.study.definition import Study, StudyTask
 
+MOST_WORKERS = 64
+
 app = typer.Typer(help="Many candidates, one question.", no_args_is_help=True)
 app.command("plan")(plan)
 app.command("status")(status)
@@ -76,19 +78,22 @@ def run(
         typer.Option(metavar="[TASK=]SOURCE", help="Instead of the study's own data.", show_default=False),
     ] = None,
     device: Device = "auto",
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Trainings at a time.")] = 1,
+    workers: Annotated[
+        str, typer.Option(metavar="N|auto", help="Trainings at a time; auto tries how many do most in an hour.")
+    ] = "1",
 ) -> None:
     """Train every candidate of a study; the same command again goes on where it stopped."""
     from sunetlab.study.runner import run_study
 
     from .progress import Screen, StudyScreen
 
+    count = _count(workers)
     asked = load(study, on)
     if data:
         asked = asked.with_sources(dict(_task_and_source(asked, text) for text in data))
     folder = folder_of(study, asked, out)
     with Screen() as screen:
-        run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen), workers)
+        run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen), count)
     _conclude(asked, folder)
 
 
@@ -125,6 +130,15 @@ def export(
     arm = _export(asked, folder, task or names[0], where, out)
     factors = "  ".join(f"{name} {arm[name]}" for name in asked.varied)
     say(f"{out}: {factors}  {short(arm['params'])} parameters  {percent(arm['value'])}")
+
+
+def _count(workers: str) -> int | None:
+    """How many trainings at a time; None for as many as do most."""
+    if workers == "auto":
+        return None
+    if not workers.isdecimal() or not 1 <= int(workers) <= MOST_WORKERS:
+        raise InputError(f"--workers: {workers!r}: must be auto, or a number from 1 to {MOST_WORKERS}")
+    return int(workers)
 
 
 def _show_designs(asked: "Study", task: "StudyTask", classes: int, size: tuple[int, int] | None) -> None:

@@ -1,5 +1,6 @@
 """How long a run would take: a few of its steps and of its validation batches, timed, nothing written."""
 
+import itertools
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -47,6 +48,34 @@ def timed(run: Run, data: DataSource, device: torch.device) -> Timing:
     validation = (time.perf_counter() - began) / len(few) * len(trainer.val_split)
     looks = -(-trainer.epochs // run.recipe.validate_every)
     return Timing(step, validation, trainer.total * step + looks * validation)
+
+
+def pace(run: Run, data: DataSource, device: torch.device, seconds: float) -> float:
+    """Images a second of a run's first steps, made for so long and thrown away; steps to warm up come before.
+
+    Args:
+        run: what would be trained.
+        data: its open data source.
+        device: where.
+        seconds: how long to measure.
+    """
+    trainer = Trainer(run, data, Path(), device, Silent())
+    generator, images = torch.Generator().manual_seed(0), 0
+    trainer.model.train()
+    began = time.perf_counter()
+    for step in itertools.count():
+        if step == WARM_UP:
+            wait_for(device)
+            began, images = time.perf_counter(), 0
+        order = torch.arange(trainer.batch_size) + step * trainer.batch_size
+        for batch in trainer.train_split.batches(order % len(trainer.train_split), trainer.batch_size):
+            pixels, targets, sizes = batch.to(device)
+            trainer.optimize(*augment(pixels, targets, trainer.recipe.augment, generator, sizes))
+            images += len(pixels)
+        wait_for(device)
+        if step > WARM_UP and time.perf_counter() - began > seconds:
+            break
+    return images / (time.perf_counter() - began)
 
 
 def _seconds_of_a_step(trainer: Trainer) -> float:
