@@ -92,6 +92,8 @@ def run(
     if data:
         asked = asked.with_sources(dict(_task_and_source(asked, text) for text in data))
     folder = folder_of(study, asked, out)
+    for few in _too_few(asked):
+        note(few)
     with Screen() as screen:
         run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen), count)
     _conclude(asked, folder)
@@ -130,6 +132,16 @@ def export(
     arm = _export(asked, folder, task or names[0], where, out)
     factors = "  ".join(f"{name} {arm[name]}" for name in asked.varied)
     say(f"{out}: {factors}  {short(arm['params'])} parameters  {percent(arm['value'])}")
+
+
+def _too_few(asked: "Study") -> Iterator[str]:
+    """Of each task, why its seeds can show nothing, if they cannot."""
+    from sunetlab.study.designs import make_designs
+    from sunetlab.study.planner import too_few
+
+    for task in asked.tasks if asked.baseline is not None else ():
+        if few := too_few(asked, make_designs(asked, task, classes=2, size=task.size)):
+            yield f"{task.task}: {few}"
 
 
 def _count(workers: str) -> int | None:
