@@ -1,6 +1,7 @@
 """`sunetlab study`: many candidates, one question."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 

@@ -314,7 +314,7 @@ def test_a_random_study_draws_its_designs_from_a_seed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", shipped())
 def test_every_study_that_comes_along_is_sound_and_reads_back(name: str, tmp_path: Path) -> None:
-    for on in kinds_of_data(find(name)) or [None]:
+    for on in [None, *kinds_of_data(find(name))]:
         study = Study.load(find(name), on)
         study.save(tmp_path / "study.toml")
         assert Study.load(tmp_path / "study.toml") == study
