@@ -17,6 +17,7 @@ from .output import PATIENCE, percent
 if TYPE_CHECKING:
     from sunetlab.study.candidate import Candidate
     from sunetlab.study.definition import StudyTask
+    from sunetlab.study.pace import Paced
     from sunetlab.train.watch import Watch
 
 PAUSE = PATIENCE  # seconds between two lines where there is no terminal
@@ -156,6 +157,11 @@ class StudyScreen:
         """See `StudyWatch`."""
         with self.screen.counting(f"{task.task}: reading {task.data.source}", "images") as progress:
             yield progress
+
+    def paced(self, found: "Paced") -> None:
+        """See `StudyWatch`."""
+        tried = ", ".join(f"{count}: {pace:,.0f}" for count, pace in found.images_per_second.items())
+        self.screen.line(f"trainings at a time, and images a second of all: {tried}; {found.at_a_time} at a time")
 
     @contextmanager
     def testing(self, task: "StudyTask") -> Iterator[Callable[[int, int], None]]:

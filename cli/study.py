@@ -1,7 +1,6 @@
 """`sunetlab study`: many candidates, one question."""
 
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,22 +9,27 @@ import typer
 
 from sunetlab import InputError, SunetlabError
 
+from .dashboard import dashboard
 from .distribution import distribution
 from .inference import Device
 from .output import Json, note, percent, print_json, print_table, say, short
 from .plan import plan
+from .status import status
 from .study_named import Name, On, existing, folder_of, load
+from .study_tables import SAMPLERS, print_arms, tasks_of
 from .verdict import verdict
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from sunetlab.study.definition import Study, StudyTask
+
+MOST_WORKERS = 64
 
 app = typer.Typer(help="Many candidates, one question.", no_args_is_help=True)
 app.command("plan")(plan)
+app.command("status")(status)
 app.command("verdict")(verdict)
 app.command("distribution")(distribution)
+app.command("dashboard")(dashboard)
 Out = Annotated[Path | None, typer.Option(help="The study's folder; by default runs/NAME.", show_default=False)]
 
 
@@ -77,40 +81,25 @@ def run(
         typer.Option(metavar="[TASK=]SOURCE", help="Instead of the study's own data.", show_default=False),
     ] = None,
     device: Device = "auto",
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Trainings at a time.")] = 1,
+    workers: Annotated[
+        str, typer.Option(metavar="N|auto", help="Trainings at a time; auto tries how many do most in an hour.")
+    ] = "1",
 ) -> None:
     """Train every candidate of a study; the same command again goes on where it stopped."""
     from sunetlab.study.runner import run_study
 
     from .progress import Screen, StudyScreen
 
+    count = _count(workers)
     asked = load(study, on)
     if data:
         asked = asked.with_sources(dict(_task_and_source(asked, text) for text in data))
     folder = folder_of(study, asked, out)
+    for few in _too_few(asked):
+        note(few)
     with Screen() as screen:
-        run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen), workers)
+        run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen), count)
     _conclude(asked, folder)
-
-
-@app.command()
-def status(study: Name, as_json: Json = False) -> None:
-    """How far a study is: finished, failed by reason, waiting; every trial with --json."""
-    from sunetlab.study import results
-
-    folder = existing(study)
-    asked = results.load_study(folder)
-    table = results.trials(asked, folder)
-    if as_json:
-        print_json({"study": asked.name, "trials": _records(table)})
-        return
-    say(f"{asked.name}: {asked.question}")
-    for task, tried, most, feasible in _searches(asked, folder, table):
-        say(f"{task}: {tried} of {most} designs tried, chosen by TPE" + (f" from {feasible:,}" if feasible else ""))
-    say()
-    counts = Counter(zip(table["task"], table["state"], table["reason"], strict=True))
-    print_table(["task", "state", "reason", "trials"], [[*key, count] for key, count in counts.items()])
-    _print_arms(asked, table)
 
 
 @app.command()
@@ -138,7 +127,7 @@ def export(
 
     folder = existing(study)
     asked = load_study(folder)
-    names = _tasks(asked)
+    names = tasks_of(asked)
     if task is None and len(names) > 1:
         raise InputError(f"--task: the study has several tasks; give one of {', '.join(names)}")
     if task is not None and task not in names:
@@ -146,6 +135,25 @@ def export(
     arm = _export(asked, folder, task or names[0], where, out)
     factors = "  ".join(f"{name} {arm[name]}" for name in asked.varied)
     say(f"{out}: {factors}  {short(arm['params'])} parameters  {percent(arm['value'])}")
+
+
+def _too_few(asked: "Study") -> Iterator[str]:
+    """Of each task, why its seeds can show nothing, if they cannot."""
+    from sunetlab.study.designs import make_designs
+    from sunetlab.study.planner import too_few
+
+    for task in asked.tasks if asked.baseline is not None else ():
+        if few := too_few(asked, make_designs(asked, task, classes=2, size=task.size)):
+            yield f"{task.task}: {few}"
+
+
+def _count(workers: str) -> int | None:
+    """How many trainings at a time; None for as many as do most."""
+    if workers == "auto":
+        return None
+    if not workers.isdecimal() or not 1 <= int(workers) <= MOST_WORKERS:
+        raise InputError(f"--workers: {workers!r}: must be auto, or a number from 1 to {MOST_WORKERS}")
+    return int(workers)
 
 
 def _show_designs(asked: "Study", task: "StudyTask", classes: int, size: tuple[int, int] | None) -> None:
@@ -174,7 +182,7 @@ def _show_search(asked: "Study", task: "StudyTask", classes: int, size: tuple[in
 
     feasible = feasible_designs(asked, task, classes, size)
     most = min(asked.designs or 0, len(feasible))
-    say(_trials_of(asked, task, f"{most} of {len(feasible):,} feasible designs, chosen by TPE,"))
+    say(_trials_of(asked, task, f"{most} of {len(feasible):,} feasible designs, chosen by {SAMPLERS[asked.sampler]},"))
     rows = [[name, len(np.unique(column))] for name, column in feasible.coordinates.items()]
     print_table(["coordinate", "values"], rows)
 
@@ -204,11 +212,11 @@ def _conclude(asked: "Study", folder: Path) -> None:
 
     table = results.trials(asked, folder)
     finished = set(table.loc[table["state"] == "finished", "task"])
-    best = {task: folder / "best" / task for task in _tasks(asked) if task in finished}
+    best = {task: folder / "best" / task for task in tasks_of(asked) if task in finished}
     for task, out in best.items():
         _export(asked, folder, task, None, out)
     page = write_report(asked, folder, _command(folder))
-    _print_arms(asked, table)  # only now: whoever reads the table may stop reading
+    print_arms(asked, table)  # only now: whoever reads the table may stop reading
     for task, out in best.items():
         say(f"best for {task:<15} {out}")
     say(f"results page             {page}")
@@ -216,46 +224,11 @@ def _conclude(asked: "Study", folder: Path) -> None:
     if failed:
         note(f"{failed} trials failed; --retry-failed runs them again")
     waiting = int((table["state"] == "waiting").sum())
-    waiting += sum((most - tried) * len(asked.seeds) for _, tried, most, _ in _searches(asked, folder, table))
+    waiting += sum(results.to_come(asked, folder, task, table) for task in tasks_of(asked))
     if waiting:
         note(f"{waiting} trials are left; the same command goes on")
     if failed and not finished:
         raise SunetlabError(f"{folder}: no trial has finished; sunetlab study status {folder} says why")
-
-
-def _searches(asked: "Study", folder: Path, table: "pd.DataFrame") -> Iterator[tuple[str, int, int, int | None]]:
-    """Of an adaptive study, for each task: how many designs were tried, will have been, and are chosen from."""
-    from sunetlab.study import results
-
-    for task in _tasks(asked) if asked.is_adaptive else ():
-        tried = table.loc[table["task"] == task, "design"].nunique()
-        yield task, tried, results.to_try(asked, folder, task), results.feasible(asked, folder, task)
-
-
-def _print_arms(asked: "Study", table: "pd.DataFrame") -> None:
-    from sunetlab.study.results import arms
-
-    found = arms(table, asked)
-    for task in _tasks(asked):
-        rows = [
-            [
-                *(str(arm[name]) for name in asked.varied),
-                int(arm["params"]),
-                short(arm["macs"]),
-                percent(arm["value"]),
-                f"±{percent(arm['spread'])}" if arm["spread"] == arm["spread"] else "",
-                int(arm["seeds"]),
-                f"{arm['seconds']:.1f}",
-                arm["design"],
-            ]
-            for arm in found[found["task"] == task].to_dict("records")
-        ]
-        if rows:
-            say()
-            objective = {"classification": "accuracy", "segmentation": "mIoU"}[task]
-            say(f"{task}, validation {objective}, the best first")
-            print_table([*asked.varied, "params", "MACs", objective, "spread", "seeds", "seconds", "design"], rows)
-    say()
 
 
 def _export(asked: "Study", folder: Path, task: str, where: str | None, out: Path) -> dict[str, Any]:
@@ -267,18 +240,9 @@ def _export(asked: "Study", folder: Path, task: str, where: str | None, out: Pat
     return arm
 
 
-def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
-    records = table.to_dict("records")
-    return [{str(k): None if v != v else v for k, v in record.items()} for record in records]
-
-
-def _tasks(asked: "Study") -> list[str]:
-    return [task.task for task in asked.tasks]
-
-
 def _task_and_source(asked: "Study", text: str) -> tuple[str, str]:
     """`segmentation=folder:camvid`, or a source alone where the study has one task."""
-    names = _tasks(asked)
+    names = tasks_of(asked)
     task, equals, source = text.partition("=")
     if equals and task.isalpha():
         return task, source

@@ -16,6 +16,7 @@ from sunetlab import InputError
 from sunetlab.study import results
 from sunetlab.study.candidate import Candidate
 from sunetlab.study.definition import Study, StudyTask
+from sunetlab.study.pace import COUNTS, Paced, find_pace
 from sunetlab.study.runner import run_study
 from sunetlab.study.watch import SilentStudy
 from tests.test_stages import trials
@@ -119,3 +120,41 @@ def test_a_search_is_stopped_from_afar(tmp_path: Path) -> None:
     for row in stopped.to_dict("records"):
         log = folder / "trials" / "classification" / row["folder"] / "log.jsonl"
         assert 0 < len(log.read_text().splitlines()) < 9
+
+
+# How many.
+
+
+@pytest.mark.parametrize(
+    ("paces", "most", "count", "tried"),
+    [
+        ([100.0], 1, 1, 1),
+        ([100.0, 195.0, 280.0, 290.0, 500.0], 16, 3, 4),  # a fourth does not pay; a sixth is not tried any more
+        ([100.0, 105.0], 16, 1, 2),
+        ([100.0, 190.0, None], 16, 2, 2),  # three do not fit
+        ([100.0, 200.0, 300.0, 400.0, 600.0, 800.0, 1200.0, 1600.0], 16, 16, 8),
+        ([100.0, 200.0, 300.0], 3, 3, 3),
+        ([None], 4, 1, 0),
+    ],
+)
+def test_as_many_at_a_time_as_do_most(paces: list[float | None], most: int, count: int, tried: int) -> None:
+    pace = dict(zip(COUNTS, paces, strict=False))
+    found = find_pace(lambda many: pace[many], most)
+    assert (found.at_a_time, len(found.images_per_second)) == (count, tried)
+
+
+@pytest.mark.slow
+def test_a_machine_is_tried_and_told(tmp_path: Path) -> None:
+    """Where there are several processors two trainings of one thread each do more than one."""
+    seen: list[Paced] = []
+
+    class Listening(SilentStudy):
+        def paced(self, found: Paced) -> None:
+            seen.append(found)
+
+    study, folder = Study.load(write_study(tmp_path)), tmp_path / "out"
+    run_study(study, folder, "cpu", watch=Listening(), workers=None)
+    ((count, paces),) = seen
+    assert set(results.trials(study, folder)["state"]) == {"finished"}
+    assert count in paces
+    assert all(pace > 0 for pace in paces.values())

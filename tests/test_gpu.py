@@ -8,8 +8,10 @@ import torch
 
 from sunetlab import SUNetSpec, build
 from sunetlab.spec import Task
+from sunetlab.train import compiling
 from sunetlab.train.augment import Augment, augment
-from sunetlab.train.loop import train
+from sunetlab.train.data import resident
+from sunetlab.train.loop import Trainer, train
 from sunetlab.train.run import read_log
 from sunetlab.train.watch import Silent
 from tests.tiny import TinyData, tiny_run
@@ -65,3 +67,64 @@ def test_augmentation_draws_the_same_on_every_device() -> None:
     ]
     torch.testing.assert_close(found[0][0], found[1][0].cpu(), rtol=1e-3, atol=1e-3)
     assert (found[0][1] == found[1][1].cpu()).float().mean() > 0.999
+
+
+AUGMENT = {"flip": True, "scale": (0.7, 1.4), "rotate": 10.0, "shift": 0.1, "color": 0.2, "lighting": 0.1}
+
+
+@pytest.mark.parametrize("task", ["classification", "segmentation"])
+def test_where_images_lie_changes_no_bit(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, batches = tiny_run(task, epochs=1, augment=AUGMENT), []
+    for name, free in (("moved", resident.free_bytes), ("sent", lambda _: 0)):
+        monkeypatch.setattr(resident, "free_bytes", free)
+        trainer = Trainer(run, TinyData(task), tmp_path / name, torch.device("cuda"), Silent())
+        generator, order = torch.Generator().manual_seed(3), torch.randperm(24, generator=torch.Generator())
+        batches.append(
+            [
+                augment(*batch.to(trainer.device)[:2], run.recipe.augment, generator)
+                for batch in trainer.train_split.batches(order, 8)
+            ]
+        )
+    for moved, sent in zip(*batches, strict=True):
+        assert moved[0].is_cuda
+        assert torch.equal(moved[0], sent[0])
+        assert torch.equal(moved[1], sent[1])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("is_moved", [True, False])
+def test_a_step_waits_for_nothing(
+    is_moved: bool, optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_moved:
+        monkeypatch.setattr(resident, "free_bytes", lambda _: 0)
+    run = tiny_run("segmentation", optimizer=optimizer, augment=AUGMENT, grad_clip=1.0, accumulate=2)
+    trainer = Trainer(run, TinyData("segmentation"), tmp_path, torch.device("cuda"), Silent())
+    generator = torch.Generator().manual_seed(0)
+
+    def epoch() -> None:
+        for images, targets, sizes in (
+            batch.to(trainer.device) for batch in trainer.train_split.batches(torch.arange(24), 8)
+        ):
+            trainer.optimize(*augment(images, targets, run.recipe.augment, generator, sizes))
+
+    trainer.set_training()
+    epoch()  # whatever is made once
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        epoch()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_auto_compiles_where_it_pays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "FEWEST", 0)
+    monkeypatch.setattr(compiling, "SHORTEST", 0.0)
+    found = train(tiny_run(compile="auto"), TinyData(), tmp_path / "short", "cuda")["compile"]
+    assert not found["compiled"]  # nine steps
+    assert found["why"] == "it does not pay"
+    monkeypatch.setattr(compiling, "pays", lambda *_: True)
+    result = train(tiny_run(epochs=25, lr=0.1, compile="auto"), TinyData(), tmp_path / "long", "cuda")
+    assert result["compile"]["compiled"]
+    assert result["value"] > 0.9

@@ -23,7 +23,7 @@ from sunetlab.study.candidate import candidates
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import make_designs
 from sunetlab.study.export import export_run
-from sunetlab.study.reading import find, shipped
+from sunetlab.study.reading import find, kinds_of_data, shipped
 from sunetlab.study.results import arms, choose, load_study, trials
 from sunetlab.study.runner import run_study
 from sunetlab.train.data import open_data
@@ -314,9 +314,10 @@ def test_a_random_study_draws_its_designs_from_a_seed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", shipped())
 def test_every_study_that_comes_along_is_sound_and_reads_back(name: str, tmp_path: Path) -> None:
-    study = Study.load(find(name))
-    study.save(tmp_path / "study.toml")
-    assert Study.load(tmp_path / "study.toml") == study
+    for on in [None, *kinds_of_data(find(name))]:
+        study = Study.load(find(name), on)
+        study.save(tmp_path / "study.toml")
+        assert Study.load(tmp_path / "study.toml") == study
 
 
 def test_an_unknown_study_lists_the_known_ones() -> None:

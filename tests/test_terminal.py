@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,19 +104,20 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(number: signal.Signals) -> None:
     assert done.stderr == "sunetlab: stopped\n"
 
 
-def in_terminal(columns: int, line: str) -> str:
-    """What a command prints in a terminal so wide."""
+def in_terminal(columns: int, line: str, term: str = "dumb", told: Callable[[bytes], None] = lambda _: None) -> str:
+    """What a command prints in a terminal so wide; `told` is called with all that it has printed so far."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
     process = subprocess.Popen(
-        line.split(), stdin=theirs, stdout=theirs, stderr=theirs, env=environment | {"TERM": "dumb"}
+        line.split(), stdin=theirs, stdout=theirs, stderr=theirs, env=environment | {"TERM": term}
     )
     os.close(theirs)
     parts = []
     try:
         while part := os.read(ours, 65536):
             parts.append(part)
+            told(b"".join(parts))
     except OSError:  # how Linux says that the other side is closed
         pass
     os.close(ours)

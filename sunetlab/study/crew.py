@@ -18,29 +18,44 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from sunetlab.errors import SunetlabError
-from sunetlab.study.attempt import attempt
+from sunetlab.study.attempt import attempt, is_out_of_memory
 from sunetlab.study.definition import StudyTask
+from sunetlab.study.designs import quantities
+from sunetlab.study.pace import COUNTS, PROBE_S, find_pace
 from sunetlab.study.pruning import Pruned
 from sunetlab.study.queue import Queue, Ticket
 from sunetlab.study.watch import StudyWatch
 from sunetlab.train.data import DataSource, open_data
+from sunetlab.train.device import pick_device
 from sunetlab.train.run import Run
+from sunetlab.train.timing import pace
 from sunetlab.train.watch import Watch
 
 DEATHS = 3  # of workers that train a candidate, until it counts as failed
 TELL_S = 0.5  # seconds between two reports of steps
+LOOKED_AT = 50  # candidates among which the costliest is looked for
 _SPAWN = multiprocessing.get_context("spawn")  # torch and its threads do not survive a fork
 
 
 class Job(NamedTuple):
-    """What a worker is handed: which of the tasks, what to train, where."""
+    """What a worker is handed.
+
+    Attributes:
+        task: which of the study's.
+        run: what to train.
+        folder: where; None only to see how fast it goes.
+        threads: of the processor, that it may take.
+        seconds: to see how fast it goes.
+    """
 
     task: int
     run: Run
-    folder: Path
+    folder: Path | None
+    threads: int
+    seconds: float = 0.0
 
 
-def together(queues: Sequence[Queue], device: str, most: int | None, watch: StudyWatch, workers: int) -> bool:
+def together(queues: Sequence[Queue], device: str, most: int | None, watch: StudyWatch, workers: int | None) -> bool:
     """Train the candidates of all queues, so many at a time; whether all are trained.
 
     Args:
@@ -48,12 +63,15 @@ def together(queues: Sequence[Queue], device: str, most: int | None, watch: Stud
         device: where to train.
         most: stop after so many trials; None goes on to the end.
         watch: is told of everything.
-        workers: how many at a time, at least 1.
+        workers: how many at a time, at least 1; None tries how many do most.
 
     Raises:
         SunetlabError, OSError: what stops a study wherever it happens, such as a full disk.
     """
-    with Crew([queue.task for queue in queues], device, workers) as crew:
+    with Crew([queue.task for queue in queues], device) as crew:
+        if workers is None:
+            workers = _paced(crew, queues, watch)
+        crew.resize(workers)
         begun, deaths = 0, Counter[str]()
         while True:
             for worker in crew.idle():
@@ -63,7 +81,7 @@ def together(queues: Sequence[Queue], device: str, most: int | None, watch: Stud
                 if taken is None:
                     break
                 queue, ticket = taken
-                worker.begin(queues.index(queue), queue, ticket, watch)
+                worker.begin(queues.index(queue), crew.share(), queue, ticket, watch)
                 begun += 1
             if not crew.busy():
                 return most is None or begun < most
@@ -94,19 +112,56 @@ def _end(worker: "Worker", watch: StudyWatch, deaths: Counter[str]) -> None:
     watch.told(queue.task, candidate, outcome)
 
 
+def _paced(crew: "Crew", queues: Sequence[Queue], watch: StudyWatch) -> int:
+    """How many trainings at a time do most, by those of the costliest candidate that stands in line first."""
+    waiting = [(number, queue, queue.waiting()) for number, queue in enumerate(queues)]
+    number, queue, runs = next((each for each in waiting if each[2]), (0, queues[0], []))
+    if not runs:
+        return 1
+    costs = [quantities(run.spec, queue.task, queue.data.size, ["memory"])["memory"] for run in runs[:LOOKED_AT]]
+    run = runs[costs.index(max(costs))]
+    found = find_pace(lambda count: crew.pace(number, run, count), crew.most)
+    watch.paced(found)
+    return found.at_a_time
+
+
 class Crew:
     """Workers, alive while the context is."""
 
-    def __init__(self, tasks: Sequence[StudyTask], device: str, count: int) -> None:
-        threads = max(1, _threads() // count)
-        self.workers = [Worker(tuple(tasks), device, threads) for _ in range(count)]
+    def __init__(self, tasks: Sequence[StudyTask], device: str) -> None:
+        self.tasks, self.device = tuple(tasks), device
+        self.threads = _threads()
+        on_cpu = pick_device(device).type == "cpu"
+        self.most = (os.cpu_count() or 1) if on_cpu else COUNTS[-1]
+        self.workers: list[Worker] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self.workers:
-            worker.stop()
+        self.resize(0)
+
+    def resize(self, count: int) -> None:
+        """Let there be so many."""
+        while len(self.workers) > count:
+            self.workers.pop().stop()
+        self.workers += [Worker(self.tasks, self.device) for _ in range(count - len(self.workers))]
+
+    def share(self) -> int:
+        """Threads for each."""
+        return max(1, self.threads // len(self.workers))
+
+    def pace(self, task: int, run: Run, count: int) -> float | None:
+        """Images a second of so many trainings at a time; None where one of them does not go."""
+        self.resize(count)
+        for seconds in (0.0, PROBE_S):  # first everybody opens the data and warms up
+            for worker in self.workers:
+                worker.send(Job(task, run, None, self.share(), seconds))
+            found = [worker.answer() for worker in self.workers]
+            if any(each is None for each in found):
+                self.resize(0)
+                return None
+        return sum(each for each in found if each is not None)
 
     def idle(self) -> list["Worker"]:
         """Those who have nothing to do."""
@@ -125,21 +180,35 @@ class Crew:
 class Worker:
     """A process that trains, as seen from the one that runs the study."""
 
-    def __init__(self, tasks: tuple[StudyTask, ...], device: str, threads: int) -> None:
-        self.args = (tasks, device, threads)
+    def __init__(self, tasks: tuple[StudyTask, ...], device: str) -> None:
+        self.args = (tasks, device)
         self.queue: Queue | None = None
         self.ticket: Ticket | None = None
         self.outcome: dict[str, Any] | None = None
         self._start()
 
-    def begin(self, task: int, queue: Queue, ticket: Ticket, watch: StudyWatch) -> None:
+    def send(self, job: Job) -> None:
+        """Hand something out."""
+        with suppress(OSError):  # one that died while it was idle is found by listening
+            self.pipe.send(job)
+
+    def answer(self) -> float | None:
+        """How fast it went; None where it failed, or the worker died."""
+        try:
+            word, said = self.pipe.recv()
+        except (EOFError, OSError):
+            return None
+        if word == "raised":
+            raise said
+        return None if said is None else float(said)
+
+    def begin(self, task: int, threads: int, queue: Queue, ticket: Ticket, watch: StudyWatch) -> None:
         """Hand out a trial."""
         candidate = ticket.entry.candidate
         self.queue, self.ticket, self.outcome, self.stack = queue, ticket, None, ExitStack()
         told = self.stack.enter_context(watch.trial(queue.task, candidate, ticket.number, queue.line.total))
         self.watch = queue.watched(ticket, told)
-        with suppress(OSError):  # one that died while it was idle is found by listening
-            self.pipe.send(Job(task, candidate.run, queue.folder / candidate.folder))
+        self.send(Job(task, candidate.run, queue.folder / candidate.folder, threads))
 
     def hear(self) -> bool:
         """Take what the worker says; whether its trial has ended, be it with the worker."""
@@ -202,13 +271,12 @@ def _threads() -> int:
 # What follows runs in the worker.
 
 
-def _serve(pipe: "Connection", tasks: tuple[StudyTask, ...], device: str, threads: int) -> None:
+def _serve(pipe: "Connection", tasks: tuple[StudyTask, ...], device: str) -> None:
     """Train what comes through the pipe until it is closed."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who interrupts the study ends its workers
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    torch.set_num_threads(threads)
     sources: dict[int, DataSource] = {}
     while True:
         try:
@@ -216,13 +284,27 @@ def _serve(pipe: "Connection", tasks: tuple[StudyTask, ...], device: str, thread
         except EOFError:
             return
         try:
+            torch.set_num_threads(job.threads)
             if job.task not in sources:
                 sources[job.task] = open_data(tasks[job.task].data)
+            if job.folder is None:
+                pipe.send(("pace", _pace(job, sources[job.task], device)))
+                continue
             outcome = attempt(job.run, sources[job.task], job.folder, device, _Told(pipe))
         except (OSError, SunetlabError) as error:  # a full disk, changed data: the study stops
             pipe.send(("raised", error))
             return
         pipe.send(("outcome", outcome))
+
+
+def _pace(job: Job, data: DataSource, device: str) -> float | None:
+    """Images a second; None where there is no memory for it."""
+    try:
+        return pace(job.run, data, pick_device(device), job.seconds)
+    except Exception as error:
+        if is_out_of_memory(error):
+            return None
+        raise
 
 
 def _die_with_parent() -> None:

@@ -127,3 +127,19 @@ def _means(table: pd.DataFrame, words: list[str]) -> pd.Series:
 def _ranking(first: str, second: str, a: pd.Series, b: pd.Series) -> Ranking:
     shared = [key for key in a.index if key in b.index]
     return ranked(first, second, [float(a[key]) for key in shared], [float(b[key]) for key in shared])
+
+
+def rates_at_edge(table: pd.DataFrame, task: str, study: Study) -> list[str]:
+    """Arms whose best learning rate was the lowest or highest of those tried, so that a better one may lie beyond."""
+    mine = table[table["task"] == task]
+    tuning, chosen = mine[mine["stage"] == "tuning"], mine[mine["stage"] == "trial"]
+    if study.tune is None or chosen.empty:
+        return []
+    ends = {float(tuning["lr"].min()): "lowest", float(tuning["lr"].max()): "highest"}
+    told = chosen[[*study.varied, "lr"]].drop_duplicates().to_dict("records")
+    return [
+        f"{label(study, tuple(row[word] for word in study.varied))} took the {ends[row['lr']]} learning rate that was "
+        f"tried, {row['lr']:g}: a better one may lie beyond."
+        for row in told
+        if row["lr"] in ends
+    ]

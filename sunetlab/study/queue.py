@@ -17,7 +17,7 @@ from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, STAGE, folder_of, 
 from sunetlab.study.storage import TRIALS, database_errors, open_optuna
 from sunetlab.train.data import DataSource
 from sunetlab.train.evaluate import OBJECTIVE
-from sunetlab.train.run import RESULT, claim_record
+from sunetlab.train.run import RESULT, Run, claim_record
 from sunetlab.train.watch import Watch
 
 # What the database has of a trial's outcome; all of it is in the trial's folder.
@@ -82,6 +82,12 @@ class Queue:
             entry = self.entries[trial.user_attrs[FOLDER]]
             _take(trial, entry, self.line.distributions)
         return Ticket(trial, entry, len(self.entries) - waiting + 1)
+
+    def waiting(self) -> list[Run]:
+        """What stands in line, the first first."""
+        with database_errors(self.home):
+            trials = self.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        return [self.entries[folder_of(trial)].candidate.run for trial in trials]
 
     def watched(self, ticket: Ticket, watch: Watch) -> Watch:
         """Who is told of a trial: Optuna, too, where it may stop it."""

@@ -70,12 +70,12 @@ def last_stage(table: pd.DataFrame, task: str) -> str:
 def arms(table: pd.DataFrame, study: Study, stage: str = "trial") -> pd.DataFrame:
     """One row per design of a task, the best first: mean and spread of its finished trials' values.
 
-    Columns: task, design, one per factor, lr (where it was tuned), params, macs, what the study has measured, seeds
-    (finished), value (their mean), spread (their standard deviation; nan for one), test (the mean of the test split's
-    values; nan where there are none), seconds (their mean).
+    Columns: task, stage, design, one per factor, lr (where it was tuned), params, macs, what the study has measured,
+    seeds (finished), value (their mean), spread (their standard deviation; nan for one), test (the mean of the test
+    split's values; nan where there are none), seconds (their mean).
     """
     finished = table[(table["state"] == "finished") & (table["stage"] == stage)]
-    groups = finished.groupby(["task", "design", *study.varied], sort=False, dropna=False)
+    groups = finished.groupby(["task", "stage", "design", *study.varied], sort=False, dropna=False)
     tuned = {"lr": ("lr", "first")} if study.tune else {}
     found = groups.agg(
         **tuned,
@@ -106,6 +106,26 @@ def to_try(study: Study, folder: Path, task: str) -> int:
     """How many designs of a task an adaptive study tries in the end, at most where it has not begun."""
     most, found = study.designs or 0, feasible(study, folder, task)
     return most if found is None else min(most, found)
+
+
+def to_come(study: Study, folder: Path, task: str, table: pd.DataFrame) -> int:
+    """How many trials of a task will stand in line once results say which: at most, for a search may find too few.
+
+    Args:
+        study: the study.
+        folder: its own.
+        task: whose.
+        table: of its trials (`trials`).
+    """
+    mine, count = table[table["task"] == task], 0
+    if study.is_adaptive:
+        tried = mine.loc[mine["stage"] == "trial", "design"].nunique()
+        count += (to_try(study, folder, task) - tried) * len(study.seeds)
+    if study.tune is not None and not (mine["stage"] == "trial").any():
+        count += len(mine[["design", *study.varied]].drop_duplicates()) * len(study.seeds)
+    if study.winners is not None and not (mine["stage"] == "winner").any():
+        count += (study.winners.designs + len(study.winners.beside)) * len(study.winners.seeds)
+    return count
 
 
 def choose(study: Study, folder: Path, task: str, where: str | None = None) -> tuple[Path, dict[str, Any]]:

@@ -69,7 +69,7 @@ def run_study(
     most: int | None = None,
     retry_failed: bool = False,
     watch: StudyWatch | None = None,
-    workers: int = 1,
+    workers: int | None = 1,
 ) -> None:
     """Train every candidate of `study` that `folder` does not have yet, those among them that a search comes upon.
 
@@ -80,7 +80,8 @@ def run_study(
         most: stop after so many trials; None goes on to the end.
         retry_failed: run failed trials again, once.
         watch: is told of everything.
-        workers: trainings at a time, each in a process of its own where they are several.
+        workers: trainings at a time, each in a process of its own where they are several; None tries how many of them
+            do most.
 
     Raises:
         InputError: the folder holds another study, or the data are wrong.

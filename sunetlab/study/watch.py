@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from sunetlab.study.candidate import Candidate
 from sunetlab.study.definition import StudyTask
+from sunetlab.study.pace import Paced
 from sunetlab.train.watch import Silent, Watch
 
 
@@ -14,6 +15,9 @@ class StudyWatch(Protocol):
 
     def opening(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:
         """Around the reading of a task's data; the context gives what is called with (done, total)."""
+
+    def paced(self, found: Paced) -> None:
+        """Once it was tried how many trainings at a time do most."""
 
     def testing(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:
         """Around the test of a search's winners; the context gives what is called with (done, total)."""
@@ -31,6 +35,9 @@ class SilentStudy:
     def opening(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:  # noqa: ARG002
         """Nothing."""
         return nullcontext(lambda done, total: None)  # noqa: ARG005
+
+    def paced(self, found: Paced) -> None:
+        """Nothing."""
 
     def testing(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:  # noqa: ARG002
         """Nothing."""

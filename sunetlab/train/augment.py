@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sunetlab.train.colour import jitter, light, normalize, unit
 from sunetlab.train.data import VOID
+from sunetlab.train.data.sent import sent
 
 
 def _square(value: object) -> object:
@@ -111,7 +112,7 @@ def augment(
         targets: (B,) int64 labels, which pass through, or (B, H, W) uint8 masks; on the device of the images.
         config: What may be done.
         generator: A generator on the CPU: its draws, and so the views, are the same for every device.
-        sizes: (B, 2) height and width of each image on its canvas, or None where all fill it.
+        sizes: (B, 2) height and width of each image on its canvas, on the CPU, or None where all fill it.
 
     Returns:
         (B, 3, h, w) float32, normalised as by `prepare`, and the targets as int64: (B,) or (B, h, w). (h, w) is
@@ -126,7 +127,7 @@ def augment(
     pixels = unit(images)
     if config.color:
         factors = 1 + config.color * (2 * draws[:, 7:] - 1)
-        pixels = jitter(pixels, factors.to(pixels), sizes.prod(1).to(pixels))
+        pixels = jitter(pixels, _like(factors, pixels), _like(sizes.prod(1), pixels))
     if config.lighting:
         weights = config.lighting * torch.randn(batch, 3, generator=generator, dtype=torch.float64)
         pixels = light(pixels, weights)
@@ -134,7 +135,7 @@ def augment(
     if not moves:
         return pixels, targets.long()
 
-    affine = _affine(draws[:, :7], sizes, window, config).to(pixels)
+    affine = _like(_affine(draws[:, :7], sizes, window, config), pixels)
     x, y = _sources(affine, window)
     moved = _bilinear(pixels, x, y) if config.resamples else _nearest(pixels, x, y, 0.0, sizes)
     if targets.ndim == 3:
@@ -142,12 +143,17 @@ def augment(
     return moved, targets.long()
 
 
+def _like(values: Tensor, pixels: Tensor) -> Tensor:
+    """Values of the CPU with the kind of number and on the device of `pixels`."""
+    return sent(values.to(pixels.dtype), pixels.device)
+
+
 def _blanked(pixels: Tensor, sizes: Tensor | None) -> Tensor:
     """The canvas beyond each image set to 0: (B, 3, H, W), in place; `sizes` (B, 2) or None."""
     height, width = pixels.shape[-2:]
     if sizes is None or bool((sizes == sizes.new_tensor([height, width])).all()):
         return pixels
-    sizes = sizes.to(pixels.device)
+    sizes = sent(sizes, pixels.device)
     below = torch.arange(height, device=pixels.device) >= sizes[:, :1]  # (B, H)
     right = torch.arange(width, device=pixels.device) >= sizes[:, 1:]  # (B, W)
     return pixels.masked_fill_((below[:, :, None] | right[:, None, :])[:, None], 0.0)
@@ -238,7 +244,7 @@ def _nearest(values: Tensor, x: Tensor, y: Tensor, outside: float, sizes: Tensor
     """
     height, width = values.shape[-2:]
     column, row = (x + 0.5).floor().long(), (y + 0.5).floor().long()
-    rows, columns = sizes.to(values.device).T[..., None, None]  # (B, 1, 1) each
+    rows, columns = sent(sizes, values.device).T[..., None, None]  # (B, 1, 1) each
     beyond = (column < 0) | (column >= columns) | (row < 0) | (row >= rows)
     index = row.clamp_(0, height - 1).mul_(width).add_(column.clamp_(0, width - 1))
     index = index.flatten(1)[:, None].expand(-1, values.shape[1], -1)  # (B, C, h * w)

@@ -1,7 +1,11 @@
 """Colours of a batch: from bytes to normalised floats, and what is done to them at random."""
 
+import functools
+
 import torch
 from torch import Tensor
+
+from sunetlab.train.data.sent import sent
 
 # ImageNet's, of RGB in [0, 1]: every published network of this family was trained with them.
 MEAN = (0.485, 0.456, 0.406)
@@ -29,7 +33,14 @@ def normalize(pixels: Tensor) -> Tensor:
 
 def _channels(values: tuple[float, float, float], like: Tensor) -> Tensor:
     """Three numbers as (3, 1, 1), to meet an image."""
-    return like.new_tensor(values)[:, None, None]
+    return _placed(values, like.dtype, like.device)
+
+
+@functools.cache
+def _placed(values: tuple[float, float, float], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(3, 1, 1), made once for every device: at each batch, a GPU would have to be waited for."""
+    with torch.inference_mode(False):  # whoever asks first, all may use it
+        return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
 
 
 def jitter(pixels: Tensor, factors: Tensor, areas: Tensor) -> Tensor:
@@ -60,9 +71,10 @@ def light(pixels: Tensor, weights: Tensor) -> Tensor:
 
     Args:
         pixels: (B, 3, H, W), RGB in [0, 1].
-        weights: (B, 3): of each component, float64.
+        weights: (B, 3): of each component, float64, on the CPU.
 
     Returns:
         (B, 3, H, W), which may leave [0, 1].
     """
-    return pixels + (weights @ weights.new_tensor(_COMPONENTS).T).to(pixels)[:, :, None, None]
+    shift = (weights @ weights.new_tensor(_COMPONENTS).T).to(pixels.dtype)
+    return pixels + sent(shift, pixels.device)[:, :, None, None]

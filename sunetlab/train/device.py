@@ -43,6 +43,12 @@ def lies_channels_last(recipe: Recipe, spec: SUNetSpec, device: torch.device) ->
     return recipe.channels_last and not unsafe
 
 
+def wait_for(device: torch.device) -> None:
+    """Wait until a device has done what it was given; a CPU always has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def machine(device: torch.device) -> dict[str, Any]:
     """Where a run was made: enough to judge its timings, nothing that names a host or a person."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()

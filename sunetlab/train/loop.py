@@ -23,11 +23,14 @@ from sunetlab.model.folder import DATA, WEIGHTS
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
 from sunetlab.train.augment import augment
+from sunetlab.train.compiling import Choice, choose, compile_errors, compile_network, confirm
+from sunetlab.train.data.resident import resident
 from sunetlab.train.data.source import DataSource, Split
 from sunetlab.train.device import lies_channels_last, machine, pick_device
 from sunetlab.train.evaluate import OBJECTIVE, counted, evaluate, loss_sum
 from sunetlab.train.optimizer import make_optimizer, set_lr
 from sunetlab.train.recipe import Recipe
+from sunetlab.train.rehearsal import TrainerRehearsal
 from sunetlab.train.run import LAST, LOG, RESULT, Run, claim_record, read_result
 from sunetlab.train.transfer import Initial
 from sunetlab.train.watch import Silent, Watch
@@ -118,29 +121,34 @@ class Trainer:
         initial: Initial | None = None,
     ) -> None:
         self.run, self.recipe, self.folder, self.device, self.watch = run, run.recipe, folder, device, watch
-        self.train_split, self.val_split, self.size = data.split("train"), data.split("val"), data.size
+        self.train_split, self.val_split = resident([data.split("train"), data.split("val")], device)
+        self.size = data.size
         self.bf16 = self.recipe.precision == "bf16" or (self.recipe.precision == "auto" and device.type == "cuda")
         self.model = initial_model(run, initial, data.classes).to(device)
         self.channels_last = lies_channels_last(run.recipe, run.spec, device)
         if self.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
-        if self.recipe.compile:
-            self.model.compile()
+        if self.recipe.compile is True:
+            compile_network(self.model)
+        self.choice: Choice | None = None  # of compile = "auto"
         self.optimizer = make_optimizer(self.model, self.recipe)
         self.rows: list[dict[str, Any]] = []
         self.batch_size = min(self.recipe.batch_size, len(self.train_split))
         self.steps = len(self.train_split) // self.batch_size  # the remainder of an epoch is left out, as usual
         self.total = self.recipe.steps(self.steps)
-        self.epochs = math.ceil(self.total / self.steps)
+        self.epochs = self.recipe.passes(self.steps)
 
     def run_to_end(self) -> dict[str, Any]:
         """Train from where the folder stands to the last epoch; what result.json holds, but for costs."""
         self.resume()
+        if self.recipe.compile == "auto" and len(self.rows) < self.epochs:
+            self.choose_compiling()
         self.watch.begin(self.epochs, len(self.rows), self.steps * self.batch_size)
         for row in self.rows:
             self.watch.epoch(row)
-        for epoch in range(len(self.rows), self.epochs):
-            self.epoch(epoch)
+        with compile_errors(self.recipe.compile is True):
+            for epoch in range(len(self.rows), self.epochs):
+                self.epoch(epoch)
         objective = OBJECTIVE[self.run.spec.task]
         looked = [row for row in self.rows if f"val_{objective}" in row]
         best = looked[-1] if self.recipe.keep == "last" else max(looked, key=lambda row: float(row[f"val_{objective}"]))
@@ -154,7 +162,19 @@ class Trainer:
             "train_images": len(self.train_split),
             "val_images": len(self.val_split),
             "machine": machine(self.device),
+            **({"compile": self.choice.record()} if self.choice else {}),
         }
+
+    def choose_compiling(self) -> None:
+        """Compile the network where that pays, or where it was compiled before an interruption."""
+        cuda = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=cuda):  # what the process draws afterwards must not depend on it
+            if self.choice is None:
+                self.choice = choose(lambda: TrainerRehearsal(self), self.total - len(self.rows) * self.steps)
+            else:
+                self.choice = confirm(self.choice, lambda: TrainerRehearsal(self))
+        if self.choice.compiled:
+            compile_network(self.model, again=True)
 
     def epoch(self, epoch: int) -> None:
         """One pass of training and, where it is due, one of validation; then everything is on the disk."""
@@ -201,11 +221,7 @@ class Trainer:
         steps = self.steps_of(epoch)
         order = torch.randperm(len(split), generator=generator)[: steps * self.batch_size]
         losses = torch.zeros(steps, device=self.device)
-        self.model.train()
-        if self.recipe.freeze_bn:
-            for module in self.model.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
+        self.set_training()
         for step, batch in enumerate(split.batches(order, self.batch_size)):
             set_lr(self.optimizer, self.recipe.lr_at(epoch * self.steps + step, self.steps))
             images, targets, sizes = batch.to(self.device)
@@ -217,6 +233,14 @@ class Trainer:
                 self.check(losses[: step + 1], epoch)
             self.watch.step(len(images))
         return float(losses.mean())
+
+    def set_training(self) -> None:
+        """Put the network in training mode, but for BN that is frozen."""
+        self.model.train()
+        if self.recipe.freeze_bn:
+            for module in self.model.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
 
     def optimize(self, x: Tensor, y: Tensor) -> Tensor:
         """One step of the optimiser on a batch, in `accumulate` parts; the batch's mean loss."""
@@ -249,6 +273,8 @@ class Trainer:
         if is_best:
             save_weights(self.model, self.folder / WEIGHTS)
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "rows": self.rows}
+        if self.choice is not None:
+            state["compile"] = self.choice.record()
         buffer = io.BytesIO()  # torch.save tells of a full disk in words of its own
         torch.save(state, buffer)
         with whole_file(self.folder / LAST) as file:
@@ -269,6 +295,7 @@ class Trainer:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.rows = state["rows"]
+            self.choice = Choice(**state["compile"]) if "compile" in state else None
         except Exception as error:
             raise InputError(
                 f"{path}: cannot be gone on from ({type(error).__name__}); delete it to start again"

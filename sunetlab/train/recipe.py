@@ -45,7 +45,8 @@ class Recipe(BaseModel):
         precision: "fp32", "bf16" (autocast), or "auto": bf16 on a GPU.
         channels_last: memory layout of images and weights, the faster one on GPUs and CPUs alike; where a CPU's library
             is known to fail on it, it is not taken (`device.lies_channels_last`).
-        compile: through torch.compile.
+        compile: through torch.compile: false, true, or "auto", where the training is so long that it pays, which is
+            measured (`compiling.choose`). Compiled sums are rounded in another order.
         validate_every: epochs between two looks at the validation split; the last epoch always has one.
         keep: whose weights are kept: of the "best" epoch by the validation split, or of the "last".
         augment: what is done to the training images.
@@ -76,7 +77,7 @@ class Recipe(BaseModel):
     freeze_bn: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     channels_last: bool = True
-    compile: bool = False
+    compile: bool | Literal["auto"] = False
     validate_every: Whole = 1
     keep: Literal["best", "last"] = "best"
     augment: Augment = Augment()
@@ -129,6 +130,10 @@ class Recipe(BaseModel):
     def steps(self, steps_per_epoch: int) -> int:
         """Steps of the optimiser in all."""
         return self.epochs * steps_per_epoch if self.iterations is None else self.iterations
+
+    def passes(self, steps_per_epoch: int) -> int:
+        """Epochs in all, the last of which may end before its last step."""
+        return math.ceil(self.steps(steps_per_epoch) / steps_per_epoch)
 
     def lr_at(self, step: int, steps_per_epoch: int) -> float:
         """The learning rate of a step, counted from 0 over the whole run."""

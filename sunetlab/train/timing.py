@@ -1,16 +1,17 @@
 """How long a run would take: a few of its steps and of its validation batches, timed, nothing written."""
 
+import itertools
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from sunetlab.train.augment import augment
-from sunetlab.train.data import Batch, DataSource, Task
-from sunetlab.train.data.source import Split
+from sunetlab.train.compiling import compile_errors
+from sunetlab.train.data import DataSource
+from sunetlab.train.data.first import FirstImages
+from sunetlab.train.device import wait_for
 from sunetlab.train.evaluate import evaluate
 from sunetlab.train.loop import Trainer
 from sunetlab.train.run import Run
@@ -34,15 +35,47 @@ class Timing(NamedTuple):
 
 
 def timed(run: Run, data: DataSource, device: torch.device) -> Timing:
-    """Time a few steps and validation batches of a run, and say what all of it would take."""
+    """Time a few steps and validation batches of a run, and say what all of it would take.
+
+    Where the recipe leaves compiling open (`compile = "auto"`), that is the time without it, and the most it takes.
+    """
     trainer = Trainer(run, data, Path(), device, Silent())
-    step = _seconds_of_a_step(trainer)
-    few = _First(trainer.val_split, BATCHES * trainer.batch_size)
-    began = time.perf_counter()
-    evaluate(trainer.model, few, device, trainer.batch_size, trainer.bf16, trainer.channels_last)
+    few = FirstImages(trainer.val_split, BATCHES * trainer.batch_size)
+    with compile_errors(run.recipe.compile is True):
+        step = _seconds_of_a_step(trainer)
+        began = time.perf_counter()
+        evaluate(trainer.model, few, device, trainer.batch_size, trainer.bf16, trainer.channels_last)
     validation = (time.perf_counter() - began) / len(few) * len(trainer.val_split)
     looks = -(-trainer.epochs // run.recipe.validate_every)
     return Timing(step, validation, trainer.total * step + looks * validation)
+
+
+def pace(run: Run, data: DataSource, device: torch.device, seconds: float) -> float:
+    """Images a second of a run's first steps, made for so long and thrown away; steps to warm up come before.
+
+    Args:
+        run: what would be trained.
+        data: its open data source.
+        device: where.
+        seconds: how long to measure.
+    """
+    trainer = Trainer(run, data, Path(), device, Silent())
+    generator, images = torch.Generator().manual_seed(0), 0
+    trainer.model.train()
+    began = time.perf_counter()
+    for step in itertools.count():
+        if step == WARM_UP:
+            wait_for(device)
+            began, images = time.perf_counter(), 0
+        order = torch.arange(trainer.batch_size) + step * trainer.batch_size
+        for batch in trainer.train_split.batches(order % len(trainer.train_split), trainer.batch_size):
+            pixels, targets, sizes = batch.to(device)
+            trainer.optimize(*augment(pixels, targets, trainer.recipe.augment, generator, sizes))
+            images += len(pixels)
+        wait_for(device)
+        if step > WARM_UP and time.perf_counter() - began > seconds:
+            break
+    return images / (time.perf_counter() - began)
 
 
 def _seconds_of_a_step(trainer: Trainer) -> float:
@@ -51,29 +84,9 @@ def _seconds_of_a_step(trainer: Trainer) -> float:
     trainer.model.train()
     for done, batch in enumerate(trainer.train_split.batches(images, trainer.batch_size)):
         if done == WARM_UP:
-            _wait(trainer.device)
+            wait_for(trainer.device)
             began = time.perf_counter()
         pixels, targets, sizes = batch.to(trainer.device)
         trainer.optimize(*augment(pixels, targets, trainer.recipe.augment, generator, sizes))
-    _wait(trainer.device)
+    wait_for(trainer.device)
     return (time.perf_counter() - began) / STEPS
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-class _First:
-    """The first images of a split."""
-
-    def __init__(self, split: Split, most: int) -> None:
-        self.task: Task = split.task
-        self._split, self._count = split, min(most, len(split))
-
-    def __len__(self) -> int:
-        return self._count
-
-    def batches(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
-        """See `Split`."""
-        return self._split.batches(order, batch_size)

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from sunetlab.errors import InputError
 from sunetlab.train.data.config import Task
+from sunetlab.train.data.sent import sent
 
 VOID = 255
 """The label of a pixel that is neither learnt nor judged."""
@@ -35,7 +36,7 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> "Batch":
         """The same on another device; `sizes` stay where they are."""
-        return Batch(self.images.to(device), self.targets.to(device), self.sizes)
+        return Batch(sent(self.images, device), sent(self.targets, device), self.sizes)
 
 
 class MemorySplit:
@@ -44,8 +45,8 @@ class MemorySplit:
     Args:
         task: What the targets are.
         images: uint8 (N, 3, H, W).
-        targets: int64 (N,) or uint8 (N, H, W).
-        sizes: int64 (N, 2), as in `Batch`, or None.
+        targets: int64 (N,) or uint8 (N, H, W), on the device of the images.
+        sizes: int64 (N, 2), as in `Batch`, or None; on the CPU.
     """
 
     def __init__(self, task: Task, images: Tensor, targets: Tensor, sizes: Tensor | None = None) -> None:
@@ -59,8 +60,18 @@ class MemorySplit:
 
     def batches(self, order: Tensor, batch_size: int) -> Iterator[Batch]:
         """Yield the images at `order` (int64, 1-D), `batch_size` at a time; the last batch may be smaller."""
-        for rows in _pieces(order, batch_size):
-            yield Batch(self.images[rows], self.targets[rows], None if self.sizes is None else self.sizes[rows])
+        there = sent(order, self.images.device)  # once, not at every batch
+        for rows, here in zip(_pieces(there, batch_size), _pieces(order, batch_size), strict=True):
+            yield Batch(self.images[rows], self.targets[rows], None if self.sizes is None else self.sizes[here])
+
+    @property
+    def bytes(self) -> int:
+        """What images and targets take in memory."""
+        return self.images.nbytes + self.targets.nbytes
+
+    def to(self, device: torch.device) -> "MemorySplit":
+        """The same with its images and targets on another device; `sizes` stay where they are."""
+        return MemorySplit(self.task, self.images.to(device), self.targets.to(device), self.sizes)
 
 
 class Reader(Protocol):

@@ -1,0 +1,86 @@
+"""`sunetlab study status`: how far a study is; in a terminal, while somebody runs it, again and again."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sunetlab import InputError
+
+from .output import Json, note, print_json, print_table, say
+from .study_named import Name, existing
+from .study_tables import SAMPLERS, print_arms, searches
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sunetlab.study.definition import Study
+
+
+def status(
+    study: Name,
+    live: Annotated[
+        bool | None,
+        typer.Option(
+            "--live/--once",
+            help="Show it again and again until it ends or Ctrl-C; by default in a terminal, while it is run.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """How far a study is: finished, failed by reason, running, left; every trial with --json."""
+    from sunetlab.study import results
+    from sunetlab.study.snapshot import is_run
+
+    folder = existing(study)
+    asked = results.load_study(folder)
+    _check(live, as_json)
+    table = results.trials(asked, folder)
+    if as_json:
+        print_json({"study": asked.name, "trials": _records(table)})
+        return
+    if live is not False and _is_terminal():
+        if is_run(folder):
+            from .status_live import follow
+
+            follow(asked, folder)
+            table = results.trials(asked, folder)
+        elif live:
+            note(f"nobody runs {folder} now: this is how it stands")
+    _print(asked, folder, table)
+
+
+def _check(live: bool | None, as_json: bool) -> None:
+    if live and as_json:
+        raise InputError("--live: cannot be given with --json, which is printed once")
+    if live and not _is_terminal():
+        raise InputError("--live: standard output is no terminal; leave it out")
+
+
+def _is_terminal() -> bool:
+    """Whether lines can be shown and taken back."""
+    from rich.console import Console
+
+    return sys.stdout.isatty() and not Console().is_dumb_terminal
+
+
+def _print(asked: "Study", folder: Path, table: "pd.DataFrame") -> None:
+    say(f"{asked.name}: {asked.question}")
+    for task, tried, most, feasible in searches(asked, folder, table):
+        say(
+            f"{task}: {tried} of {most} designs tried, chosen by {SAMPLERS[asked.sampler]}"
+            + (f" from {feasible:,}" if feasible else "")
+        )
+    say()
+    names = ["task", *(["stage"] if table["stage"].nunique() > 1 else []), "state", "reason"]
+    counts = Counter(zip(*(table[name] for name in names), strict=True))
+    print_table([*names, "trials"], [[*key, count] for key, count in counts.items()])
+    print_arms(asked, table)
+
+
+def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
+    records = table.to_dict("records")
+    return [{str(k): None if v != v else v for k, v in record.items()} for record in records]

@@ -1,0 +1,101 @@
+"""What several commands tell of a study: its tasks, how far a search is, its designs, the best first."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .output import percent, print_table, say, short
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sunetlab.study.definition import Study
+
+SAMPLERS = {"tpe": "TPE", "nsga2": "NSGA-II"}
+OBJECTIVE = {"classification": "accuracy", "segmentation": "mIoU"}
+
+
+class Arms(NamedTuple):
+    """A task's designs as a table.
+
+    Attributes:
+        heading: what they are.
+        columns: what the table's columns are called.
+        rows: a design each, the best first.
+    """
+
+    heading: str
+    columns: list[str]
+    rows: list[list[object]]
+
+
+def tasks_of(asked: "Study") -> list[str]:
+    """The names of a study's tasks."""
+    return [task.task for task in asked.tasks]
+
+
+def searches(asked: "Study", folder: Path, table: "pd.DataFrame") -> Iterator[tuple[str, int, int, int | None]]:
+    """Of an adaptive study, for each task: how many designs were tried, will have been, and are chosen from."""
+    from sunetlab.study import results
+
+    for task in tasks_of(asked) if asked.is_adaptive else ():
+        tried = table.loc[(table["task"] == task) & (table["stage"] == "trial"), "design"].nunique()
+        yield task, tried, results.to_try(asked, folder, task), results.feasible(asked, folder, task)
+
+
+def arms_tables(asked: "Study", table: "pd.DataFrame") -> Iterator[Arms]:
+    """The designs of every task that have finished trials: a search's, then its winners, trained anew."""
+    from sunetlab.study.results import arms
+
+    for task in tasks_of(asked):
+        for stage in ("trial", "winner"):
+            found = arms(table, asked, stage)
+            rows = [_row(asked, arm) for arm in found[found["task"] == task].to_dict("records")]
+            tested = ["test"] if stage == "winner" else []
+            lr = ["lr"] if asked.tune else []
+            figures = [
+                "params",
+                "MACs",
+                *_others(asked),
+                OBJECTIVE[task],
+                "spread",
+                *tested,
+                "seeds",
+                "seconds",
+                "design",
+            ]
+            if rows:
+                who = "winners, trained anew" if stage == "winner" else f"validation {OBJECTIVE[task]}"
+                yield Arms(f"{task}, {who}, the best first", [*asked.varied, *lr, *figures], rows)
+
+
+def _others(asked: "Study") -> list[str]:
+    """What a study has measured beside the figures that every table has."""
+    return [name for name in asked.measured if name not in ("params", "macs")]
+
+
+def _row(asked: "Study", arm: dict[str, Any]) -> list[object]:
+    """A design's row; a search's own designs have no test figure, their winners have."""
+    known = arm["test"] == arm["test"]
+    return [
+        *(str(arm[name]) for name in asked.varied),
+        *([f"{arm['lr']:g}"] if asked.tune else []),
+        int(arm["params"]),
+        short(arm["macs"]),
+        *(short(arm[name]) for name in _others(asked)),
+        percent(arm["value"]),
+        f"±{percent(arm['spread'])}" if arm["spread"] == arm["spread"] else "",
+        *([percent(arm["test"]) if known else ""] if arm["stage"] == "winner" else []),
+        int(arm["seeds"]),
+        f"{arm['seconds']:.1f}",
+        arm["design"],
+    ]
+
+
+def print_arms(asked: "Study", table: "pd.DataFrame") -> None:
+    """Print the designs of every task."""
+    for heading, columns, rows in arms_tables(asked, table):
+        say()
+        say(heading)
+        print_table(columns, rows)
+    say()
