@@ -105,7 +105,7 @@ def check_designs(study: "Study", task: "StudyTask") -> None:
         if study.baseline is not None:
             families(study.baseline, study.telling, [one.levels for one in found])
     for name in (*study.measured, *filter(None, [study.cost])):
-        if name not in known(blocks):
+        if name not in known(blocks) or known(blocks)[name].unit == "words":
             raise InputError(f"{'cost' if name == study.cost else 'measured'}: {name}: no quantity of a design")
     if study.winners:
         beside(study, task, classes=2)

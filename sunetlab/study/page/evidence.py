@@ -16,9 +16,16 @@ from sunetlab.study.page.edf_chart import Errors, edf_chart
 from sunetlab.study.page.factor_chart import factor_chart
 from sunetlab.study.page.rows import Group, Names, curves, levels
 
+CALLED = {  # quantities of designs, as axes are called
+    "params": "parameters",
+    "macs": "MACs per image",
+    "fov": "field of view, pixels",
+    "memory": "bytes of memory in training",
+}
+
 
 def charts(study: Study, names: Names, home: Path, found: Group, value_name: str, key: str) -> Iterator[str]:
-    """Designs by cost, learning curves, designs by the levels of every factor.
+    """Designs by cost and by what the study has measured, learning curves, designs by the levels of every factor.
 
     Args:
         study: the study.
@@ -29,8 +36,10 @@ def charts(study: Study, names: Names, home: Path, found: Group, value_name: str
         key: of the figure in a trial's log.
     """
     if found.arms:
-        for column, name in (("params", "parameters"), ("macs", "MACs per image")):
-            yield cost_chart(found.arms, [float(row[column]) for row in found.rows], name, value_name)
+        for name in dict.fromkeys(("params", "macs", *study.measured)):
+            costs = [float(row[name]) for row in found.rows]
+            if min(costs) > 0:  # for a logarithmic axis
+                yield cost_chart(found.arms, costs, CALLED.get(name, name), value_name)
     if lines := curves(names, home, found, key):
         yield curve_chart(lines, value_name)
     for factor in study.telling:
