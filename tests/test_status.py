@@ -184,9 +184,11 @@ def test_a_low_terminal_shows_the_best_designs_only(begun: tuple[Study, Path]) -
     rows = trials(study, folder)
     one = rows[rows["state"] == "finished"]
     many = pd.concat([one.assign(design=f"d{number}", value=number / 100) for number in range(30)])
-    for height, shown in ((20, 7), (60, 30)):
+    for height, shown in ((20, 8), (60, 30)):
         found = Snapshot(many, look(study, folder).counts, (), None)
-        text = "\n".join(seen(picture(study, found, Console(width=100, height=height).size), 100))
+        lines = seen(picture(study, found, Console(width=100, height=height).size), 100)
+        assert len(lines) <= height
+        text = "\n".join(lines)
         assert text.count("%") == shown
         assert "29.0 %" in text
 
