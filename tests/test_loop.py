@@ -196,6 +196,10 @@ def test_what_a_killed_run_lacks_is_made_good_or_named(tmp_path: Path) -> None:
         (folder / name).write_text("{}" if name == "result.json" else "{")
         with pytest.raises(InputError, match=f"{name}: is damaged"):
             train(tiny_run(), TinyData(), folder, "cpu") if name == "result.json" else read_log(folder)
+    for line in ("{}", "[1]", "7", "[" * 100_000):
+        (folder / "log.jsonl").write_text(line)
+        with pytest.raises(InputError, match=r"log\.jsonl: is damaged"):
+            read_log(folder)
 
 
 def test_a_validation_split_that_tells_nothing_is_refused(tmp_path: Path) -> None:
