@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,26 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         train(tiny_run(), TinyData(), tmp_path / "run", "cpu")
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        str,
+        lambda rows: [*rows, {}],
+        lambda rows: rows * 2,
+        lambda rows: [{**row, "epoch": n} for n in range(1, 9) for row in rows],
+        lambda rows: [{**rows[0], "val_accuracy": math.nan}],
+        lambda rows: [{**rows[0], "seconds": "9"}],
+    ],
+)
+def test_a_checkpoint_of_other_epochs_is_named(spoil: Callable[[list[dict[str, Any]]], Any], tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        train(tiny_run(), TinyData(), tmp_path / "run", "cpu", KilledAfter(1))
+    state = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
+    torch.save(state | {"rows": spoil(state["rows"])}, tmp_path / "run" / "last.pt")
+    with pytest.raises(InputError, match=r"last\.pt: cannot be gone on from"):
+        train(tiny_run(), TinyData(), tmp_path / "run", "cpu")
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_a_run_reads_back_as_the_network_that_was_best(task: Task, tmp_path: Path) -> None:
     result = train(tiny_run(task, epochs=4), TinyData(task), tmp_path / "run", "cpu")
@@ -342,6 +363,26 @@ def test_weights_of_another_network_are_refused(words: dict[str, Any], rule: str
     for read in (Initial.read, load_model):
         with pytest.raises(InputError, match=r"norm\.bn\.weight holds values that are not finite"):
             read(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "rule"),
+    [
+        ("norm.bn.running_var", lambda tensor: -tensor, "negative values: a variance must not be negative"),
+        ("norm.bn.weight", lambda tensor: tensor.double() * 1e300, "values that are not finite"),  # as float32
+        ("norm.bn.weight", Tensor.int, "torch.int32, and no floating-point numbers"),
+        ("norm.bn.weight", lambda tensor: tensor.to(torch.float8_e4m3fn), "torch.float8_e4m3fn, and no"),
+        ("norm.bn.num_batches_tracked", Tensor.float, "torch.float32; it counts"),
+    ],
+)
+def test_weights_that_no_network_can_have_are_refused(
+    name: str, spoil: Callable[[Tensor], Tensor], rule: str, tmp_path: Path
+) -> None:
+    """The network would run, and what it says would mean nothing."""
+    tensors = initial_model(tiny_run()).state_dict()
+    save_file(tensors | {name: spoil(tensors[name])}, tmp_path / "weights.safetensors")
+    with pytest.raises(InputError, match=f"tensor {name} holds {rule}"):
+        Initial.read(tmp_path)
 
 
 def test_a_classifier_of_other_classes_is_new(tmp_path: Path) -> None:

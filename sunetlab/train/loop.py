@@ -294,7 +294,7 @@ class Trainer:
             state = torch.load(path, map_location=self.device, weights_only=True)
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.rows = state["rows"]
+            self.rows = _checked_rows(state["rows"], self.epochs)
             self.choice = Choice(**state["compile"]) if "compile" in state else None
         except Exception as error:
             raise InputError(
@@ -303,6 +303,20 @@ class Trainer:
         if not (self.folder / WEIGHTS).exists():
             raise InputError(f"{self.folder / WEIGHTS}: is gone; delete {LAST} to start again")
         self.write_log()  # killed between the two, it lacks the last epoch
+
+
+def _checked_rows(rows: Any, most: int) -> list[dict[str, Any]]:
+    """The rows of the first epochs of `most`, each of plain numbers.
+
+    Raises:
+        ValueError: they are something else.
+    """
+    found = rows if isinstance(rows, list) and all(isinstance(row, dict) for row in rows) else [{}]
+    in_order = len(found) <= most and [row.get("epoch") for row in found] == [*range(1, len(found) + 1)]
+    values = [value for row in found for value in (row.get("train_loss"), row.get("seconds"), *row.values())]
+    if not in_order or not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+        raise ValueError("rows")
+    return found
 
 
 def initial_model(run: Run, initial: Initial | None = None, classes: Sequence[str] | None = None) -> SUNet:
