@@ -213,7 +213,7 @@ def wrong_folders(root: Path) -> None:
         (f"train {TINY} {SCENES} --recipe nothing", ("--recipe: 'nothing'",)),
         (f"train {TINY} {SCENES} --device tpu", ("--device: 'tpu'",)),
         (f"train {TINY} {SCENES} --in-channels 4 --out r", ("--in-channels: 4",)),
-        ("train --depth 1 --n 4 --stacks 1,1,1 --data scenes --size 8 --out r", ("--size: 8x8: too small",)),
+        ("train --depth 1 --n 4 --stacks 1,1,1,1 --data scenes --size 24 --out r", ("--size: 24x24: too small",)),
         ("evaluate nothing", ("nothing", "spec.toml")),
         ("study run quik", ("quik", "quick")),
         ("study run none.toml", ("none.toml", "no such file")),
