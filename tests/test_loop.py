@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from sunetlab import InputError
 from sunetlab.spec import Task
+from sunetlab.train.data import MemorySplit, Progress
 from sunetlab.train.device import lies_channels_last
 from sunetlab.train.evaluate import counted, evaluate, loss_sum, per_class
 from sunetlab.train.loop import NotFiniteError, Trainer, initial_model, train
@@ -203,11 +205,41 @@ def test_what_a_killed_run_lacks_is_made_good_or_named(tmp_path: Path) -> None:
             read_log(folder)
 
 
+class VoidIn(TinyData):
+    """Masks of one split are void."""
+
+    def __init__(self, split: str) -> None:
+        super().__init__("segmentation")
+        self.void = split
+
+    def split(self, name: str, progress: Progress | None = None) -> MemorySplit:
+        found = super().split(name, progress)
+        if name == self.void:
+            found.targets = torch.full_like(found.targets, 255)
+        return found
+
+
 def test_a_validation_split_that_tells_nothing_is_refused(tmp_path: Path) -> None:
-    data = TinyData("segmentation")
-    data.targets[:] = 255
-    with pytest.raises(InputError, match="no labelled pixel"):
-        train(tiny_run("segmentation"), data, tmp_path / "run", "cpu")
+    with pytest.raises(InputError, match="val: the validation split has no labelled pixel"):
+        train(tiny_run("segmentation"), VoidIn("val"), tmp_path / "run", "cpu")
+
+
+def test_a_training_split_that_tells_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="train: the training split has no labelled pixel"):
+        train(tiny_run("segmentation"), VoidIn("train"), tmp_path / "run", "cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_kill_in_the_middle_of_a_file_leaves_is_removed(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        train(tiny_run(), TinyData(), tmp_path / "run", "cpu", KilledAfter(1))
+    old, young, other = (tmp_path / "run" / name for name in (f".{'a' * 32}.part", f".{'b' * 32}.part", ".mine.part"))
+    for path in (old, young, other):
+        path.write_bytes(b"half")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    train(tiny_run(), TinyData(), tmp_path / "run", "cpu")
+    assert [path.exists() for path in (old, young, other)] == [False, True, True]
 
 
 def test_a_single_value_is_not_enough_for_bn(tmp_path: Path) -> None:
