@@ -248,6 +248,12 @@ def test_a_single_value_is_not_enough_for_bn(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_crops_that_are_too_small_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"augment\.crop: 4x4: too small for block 2"):
+        train(tiny_run(augment={"crop": (4, 4)}), TinyData(), tmp_path / "run", "cpu")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         train(tiny_run(), TinyData(), tmp_path / "run", "cpu", KilledAfter(1))
