@@ -322,6 +322,8 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             self.rows = _checked_rows(state["rows"], self.epochs)
             self.choice = Choice(**state["compile"]) if "compile" in state else None
+        except (OSError, MemoryError, torch.OutOfMemoryError):
+            raise  # the file may be whole: nobody should delete it
         except Exception as error:
             raise InputError(
                 f"{path}: cannot be gone on from ({type(error).__name__}); delete it to start again"
