@@ -248,6 +248,26 @@ def test_a_single_value_is_not_enough_for_bn(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), torch.OutOfMemoryError("CUDA")])
+def test_a_checkpoint_that_may_be_whole_is_not_to_be_deleted(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: Any, **__: Any) -> None:
+        raise error
+
+    with pytest.raises(Killed):
+        train(tiny_run(), TinyData(), tmp_path / "run", "cpu", KilledAfter(1))
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(type(error)):
+        train(tiny_run(), TinyData(), tmp_path / "run", "cpu")
+
+
+def test_crops_that_are_too_small_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"augment\.crop: 4x4: too small for block 2"):
+        train(tiny_run(augment={"crop": (4, 4)}), TinyData(), tmp_path / "run", "cpu")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         train(tiny_run(), TinyData(), tmp_path / "run", "cpu", KilledAfter(1))

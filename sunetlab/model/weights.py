@@ -38,7 +38,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         tensors = safetensors.torch.load_file(path)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        rule = "cannot be read" if path.exists() else "no such file"  # safetensors says the same of both
+        raise InputError(f"{path}: {rule}") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a readable safetensors file: {str(error).splitlines()[0]}") from None
     for name, tensor in tensors.items():

@@ -73,7 +73,7 @@ def train(
         raise InputError(f"in_channels: {spec.in_channels}: data sources give 3 channels (RGB)")
     target = pick_device(device)
     report = analyze(spec, data.size)  # refuses images that are too small, before a folder is made
-    _check_batch(analyze(spec, run.recipe.augment.crop or data.size), run.recipe, len(data.split("train")))
+    _check_batch(_of_crops(run) or report, run.recipe, len(data.split("train")))
     _check_labels(data.split("train"))
     run.claim(folder)
     finished = read_result(folder)
@@ -84,6 +84,19 @@ def train(
     result = trainer.run_to_end() | {"params": report.params, "macs": report.macs, "size": list(data.size)}
     write_table(folder / RESULT, result)
     return result
+
+
+def _of_crops(run: Run) -> Report | None:
+    """The network on what the recipe cuts out of images for training; None where it cuts nothing.
+
+    Raises:
+        InputError: that is too small for it.
+    """
+    crop = run.recipe.augment.crop
+    try:
+        return None if crop is None else analyze(run.spec, crop)
+    except InputError as error:
+        raise InputError(f"augment.crop: {str(error).removeprefix('input: ')}") from None
 
 
 def _check_batch(report: Report, recipe: Recipe, images: int) -> None:
@@ -309,6 +322,8 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             self.rows = _checked_rows(state["rows"], self.epochs)
             self.choice = Choice(**state["compile"]) if "compile" in state else None
+        except (OSError, MemoryError, torch.OutOfMemoryError):
+            raise  # the file may be whole: nobody should delete it
         except Exception as error:
             raise InputError(
                 f"{path}: cannot be gone on from ({type(error).__name__}); delete it to start again"
