@@ -225,8 +225,12 @@ def test_it_is_followed_until_nobody_runs_it(
     assert "out of memory" in out  # and then once as it stands
     looks.clear()
     assert said("study status tiny --live") == (0, out, f"nobody runs {Path('runs/tiny')} now: this is how it stands\n")
+    assert "interrupted" in out  # nobody runs what Optuna calls running
     with lock:
-        assert said("study status tiny --once") == (0, out, "")
+        status, out, err = said("study status tiny --once")
+        assert (status, err) == (0, "")
+        assert "running" in out
+        assert "interrupted" not in out
         monkeypatch.setattr("sunetlab.study.snapshot.look", pressed)
         assert said("study status tiny") == (0, out, "")  # Ctrl-C is how one leaves
     assert not looks

@@ -155,7 +155,7 @@ class Study(Table):
     tune: Tune | None = None
     winners: Winners | None = None
 
-    @field_validator("factors", mode="before")
+    @field_validator("factors", "baseline", mode="before")
     @classmethod
     def _flat(cls, value: Any) -> Any:
         """`recipe.epochs = […]` is a table to TOML, and a factor with a point in its name here."""

@@ -40,9 +40,10 @@ def verdicts(study: Study, table: pd.DataFrame, task: str) -> list[Verdict]:
         return []
     named = [dict(zip(study.varied, levels, strict=True)) for levels in arms]
     found: dict[tuple[str, str], Comparison] = {}
-    for base, others in families(study.baseline, study.telling, named).items():
+    told = families(study.baseline, study.telling, named)
+    for base, others in told.items():
         found |= _compared(study, values, arms[base], [arms[other] for other in others])
-    return judged(found)
+    return judged(found, family=sum(map(len, told.values())))  # what failed was asked all the same
 
 
 def rankings(study: Study, table: pd.DataFrame) -> dict[str, list[Ranking]]:
@@ -95,7 +96,9 @@ def _of_winners(study: Study, mine: pd.DataFrame) -> list[Verdict]:
     ]
     if len(bases) != 1:
         return []
-    return judged(_compared(study, values, bases[0], [arm for arm in values if arm != bases[0]]))
+    others = [arm for arm in values if arm != bases[0]]
+    unit = "points on the test split" if tested else "points"
+    return judged(_compared(study, values, bases[0], others), unit, family=len(others))
 
 
 def _compared(study: Study, values: Values, base: Levels, others: list[Levels]) -> dict[tuple[str, str], Comparison]:
@@ -112,7 +115,7 @@ def _compared(study: Study, values: Values, base: Levels, others: list[Levels]) 
 def _values(study: Study, table: pd.DataFrame, column: str) -> Values:
     """Every arm that has a trial, with the results of those that finished."""
     names = list(study.varied)
-    values: Values = {tuple(levels): {} for levels in table[names].values.tolist()}
+    values: Values = {tuple(row[name] for name in names): {} for row in table.to_dict("records")}
     for row in table[table["state"] == "finished"].to_dict("records"):
         values[tuple(row[name] for name in names)][int(row["seed"])] = float(row[column])
     return values
@@ -127,6 +130,17 @@ def _means(table: pd.DataFrame, words: list[str]) -> pd.Series:
 def _ranking(first: str, second: str, a: pd.Series, b: pd.Series) -> Ranking:
     shared = [key for key in a.index if key in b.index]
     return ranked(first, second, [float(a[key]) for key in shared], [float(b[key]) for key in shared])
+
+
+def unjudged(study: Study, table: pd.DataFrame, task: str) -> list[str]:
+    """Arms of a comparison that is over of which no trial has finished, so that no verdict speaks of them."""
+    mine = table[(table["task"] == task) & (table["stage"] == "trial")]
+    if study.baseline is None or mine["state"].isin(["waiting", "running"]).any():
+        return []
+    values = _values(study, mine, "value")
+    return [
+        f"{label(study, arm)}: no conclusion: none of its trials has finished." for arm in values if not values[arm]
+    ]
 
 
 def rates_at_edge(table: pd.DataFrame, task: str, study: Study) -> list[str]:
