@@ -86,8 +86,8 @@ def test_every_arm_takes_the_best_rate_of_an_equal_budget(tmp_path: Path, monkey
     assert Counter(table["stage"]) == {"tuning": 12, "trial": 4}
     assert {row["depth"]: row["lr"] for row in results.arms(table, study).to_dict("records")} == best
     assert rates_at_edge(table, "classification", study) == [
-        "depth 1 took the highest learning rate that was tried, 0.04: a better one may lie beyond.",
         "depth 2 took the lowest learning rate that was tried, 0.005: a better one may lie beyond.",
+        "depth 1 took the highest learning rate that was tried, 0.04: a better one may lie beyond.",
     ]
     (verdict,) = verdicts(study, table, "classification")
     assert verdict.comparison.pairs == 2  # seeds of the tuning are no evidence

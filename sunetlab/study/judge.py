@@ -150,10 +150,12 @@ def rates_at_edge(table: pd.DataFrame, task: str, study: Study) -> list[str]:
     if study.tune is None or chosen.empty:
         return []
     ends = {float(tuning["lr"].min()): "lowest", float(tuning["lr"].max()): "highest"}
-    told = chosen[[*study.varied, "lr"]].drop_duplicates().to_dict("records")
+    arms: dict[float, list[str]] = {rate: [] for rate in ends}
+    for row in chosen[[*study.varied, "lr"]].drop_duplicates().to_dict("records"):
+        if row["lr"] in ends:
+            arms[row["lr"]].append(label(study, tuple(row[word] for word in study.varied)))
     return [
-        f"{label(study, tuple(row[word] for word in study.varied))} took the {ends[row['lr']]} learning rate that was "
-        f"tried, {row['lr']:g}: a better one may lie beyond."
-        for row in told
-        if row["lr"] in ends
+        f"{'; '.join(names)} took the {ends[rate]} learning rate that was tried, {rate:g}: a better one may lie beyond."
+        for rate, names in arms.items()
+        if names
     ]
