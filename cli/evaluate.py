@@ -9,7 +9,7 @@ import typer
 
 from sunetlab import InputError, SUNetSpec
 
-from .given import PartialData, given
+from .given import PartialData, given, in_flags
 from .inference import (
     Device,
     Downsampling,
@@ -20,6 +20,7 @@ from .inference import (
     changed,
     inference_of,
     memory_told,
+    refuse_small_tiles,
     trained,
 )
 from .network import input_size
@@ -89,24 +90,33 @@ def evaluate(
         raise InputError("--void-is-boundary: goes with --boundary")
     inference = inference_of(scales, flip, tile, task)
     model = changed(model, output_stride, downsampling)
+    refuse_small_tiles(inference, model.spec)
     config = _data(run, made, model.spec, data, input_size(size, "--size"))
     config = config.model_copy(update=_only_for(split, config, data) | ({"partial": True} if partial_data else {}))
     with Screen() as screen, screen.counting(f"reading {config.source}", "images") as progress:
         source = open_data(config, progress)
-        images = source.split(split, progress)
+        with in_flags({f"split {split!r}": f"--split: {split!r}"}):
+            images = source.split(split, progress)
     if len(source.classes) != model.spec.num_classes:
         raise InputError(
             f"--data: {config.source} has {len(source.classes)} classes; the network {model.spec.num_classes}"
         )
     _refuse_other_classes(run, source, config.source)
-    target, batch_size = pick_device(device), made.recipe.batch_size if made else BATCH
-    model = model.to(target)
-    with Screen() as screen, screen.counting(f"evaluating on {split}", "images") as progress:
+    with in_flags({"device": "--device"}):
+        target = pick_device(device)
+    model, batch_size = model.to(target), made.recipe.batch_size if made else BATCH
+    what, too_small = f"{config.source}, {sides(source.size)}", f"--data: {config.source}" if size is None else "--size"
+    telling = in_flags({"input": too_small if scales is None else "--scales"})
+    with (
+        Screen() as screen,
+        screen.counting(f"evaluating on {split}", "images") as progress,
+        memory_told(what),
+        telling,
+    ):
         if inference == ONCE and not is_of_several_sizes(images):
             found = evaluate_on(model, images, target, batch_size, progress=progress, near=near)
         else:
-            with memory_told(f"{config.source}, {sides(source.size)}"):
-                found = evaluate_images(Predictor(model, target, inference), images, batch_size, progress, near)
+            found = evaluate_images(Predictor(model, target, inference), images, batch_size, progress, near)
     by_class = dict(zip(source.classes, per_class(found.confusion, task), strict=True))
     if as_json:
         more: dict[str, Any] = {"split": split, "images": len(images), "by_class": by_class}

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sunetlab import InputError
+from sunetlab import InputError, SUNetSpec
 
-from .given import given
+from .given import given, in_flags
 from .network import input_size
 
 if TYPE_CHECKING:  # these import torch
@@ -97,9 +97,22 @@ def changed(model: "SUNet", output_stride: int | None, downsampling: str | None)
     return model_at(model, spec)
 
 
+def refuse_small_tiles(inference: "Inference", spec: SUNetSpec) -> None:
+    """Refuse tiles that the network leaves nothing of, before an image is read.
+
+    Raises:
+        InputError: naming the flag, the size and the block that it is too small for.
+    """
+    from sunetlab.train.predict import refuse_too_small
+
+    if inference.tile is not None:
+        with in_flags({"input": "--tile"}):
+            refuse_too_small(spec, inference.tile)
+
+
 @contextlib.contextmanager
-def memory_told(what: str) -> Iterator[None]:
-    """A lack of memory as one line that names what was looked at, and what helps.
+def memory_told(what: str, helps: str = "--tile, or smaller --scales") -> Iterator[None]:
+    """A lack of memory as one line that names what was looked at, and what flags help.
 
     Raises:
         InputError: there was no memory for it.
@@ -111,4 +124,4 @@ def memory_told(what: str) -> Iterator[None]:
 
         if not is_out_of_memory(error):
             raise
-        raise InputError(f"{what}: not enough memory; give --tile, or smaller --scales") from None
+        raise InputError(f"{what}: not enough memory; give {helps}") from None

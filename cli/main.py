@@ -22,6 +22,7 @@ from . import draw, evaluate, export, network, predict, report, space, study, tr
 # with both cores idle at 1,192 and 1,161.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a full disk, a quota, a limit on a file's size
 DONE, FAILED, WRONG_INPUT, STOPPED = 0, 1, 2, 130
 KEEPING = (["train"], ["study", "run"])  # commands that keep what has finished, and go on from there
 
@@ -85,9 +86,10 @@ def run(arguments: list[str]) -> int:
     except SystemExit as left:  # click and rich make this of a broken pipe, and of nothing else
         return _unread(left.__context__)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in _NO_ROOM:
             _leave_unwritten()
-            return _told(f"no room on the disk{'; ' + _KEPT if keeps else ''}", FAILED)
+            file = f" for {error.filename}" if error.filename else ""
+            return _told(f"no room on the disk{file}{'; ' + _KEPT if keeps else ''}", FAILED)
         return _told(str(error), FAILED)
     except Exception as error:
         if hasattr(error, "format_message"):  # the parser's own complaints, whichever click Typer stands on

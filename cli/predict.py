@@ -11,6 +11,7 @@ from sunetlab import InputError, SUNetSpec
 from sunetlab.files import read_table, shown
 
 from .answers import TOP, Answers, Look
+from .given import in_flags
 from .inference import (
     Device,
     Downsampling,
@@ -21,6 +22,7 @@ from .inference import (
     changed,
     inference_of,
     memory_told,
+    refuse_small_tiles,
     trained,
 )
 from .output import Json, note, percent, print_json, print_table, say, sides
@@ -72,7 +74,9 @@ def predict(
     answers = Answers.of(run, model.spec, out, form, overlay, activations)
     answers.refuse_clashes(files)
     model = changed(model, output_stride, downsampling)
-    target = pick_device(device)
+    refuse_small_tiles(inference, model.spec)
+    with in_flags({"device": "--device"}):
+        target = pick_device(device)
     predictor = Predictor(model.to(target).eval(), target, inference)
     size = _seen_at(run, made, model.spec)
     rows: list[dict[str, Any]] = []

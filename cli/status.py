@@ -68,6 +68,8 @@ def _is_terminal() -> bool:
 
 
 def _print(asked: "Study", folder: Path, table: "pd.DataFrame") -> None:
+    from sunetlab.study.snapshot import is_run
+
     say(f"{asked.name}: {asked.question}")
     for task, tried, most, feasible in searches(asked, folder, table):
         say(
@@ -75,6 +77,8 @@ def _print(asked: "Study", folder: Path, table: "pd.DataFrame") -> None:
             + (f" from {feasible:,}" if feasible else "")
         )
     say()
+    if not is_run(folder):
+        table = table.assign(state=table["state"].replace("running", "interrupted"))
     names = ["task", *(["stage"] if table["stage"].nunique() > 1 else []), "state", "reason"]
     counts = Counter(zip(*(table[name] for name in names), strict=True))
     print_table([*names, "trials"], [[*key, count] for key, count in counts.items()])

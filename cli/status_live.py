@@ -45,9 +45,9 @@ def picture(asked: "Study", seen: "Snapshot", room: ConsoleDimensions) -> Render
     parts: list[RenderableType] = [Text(f"{asked.name}: {asked.question}"), Text(_summary(seen)), Text()]
     parts += [_counts_table(seen.counts), *map(Text, _failures(seen.counts))]
     if seen.running:
-        parts += [Text(), _running_table(seen.running)]
+        parts += [Text(), *_running_lines(seen.running)]
     best = list(arms_tables(asked, seen.table))
-    used = 7 + 2 * len(seen.counts) + len(seen.running) + 1 + 3 * len(best)
+    used = 7 + 2 * len(seen.counts) + 2 * len(seen.running) + 3 * len(best)
     most = max(_LEAST, (room.height - used) // max(1, len(best)))
     for arms in best:
         parts += [Text(), Text(arms.heading, style="bold"), _arms_table(arms, most, room.width)]
@@ -88,15 +88,17 @@ def _failures(counts: "Sequence[Counts]") -> Iterator[str]:
             yield f"{each.task} failed: {reasons}"
 
 
-def _running_table(running: "Sequence[Running]") -> Table:
-    table = _table(["runs", "", "epoch", "", "images/s", "time left"], right={2, 4, 5}, folds=1)
+def _running_lines(running: "Sequence[Running]") -> Iterator[Text]:
+    """Two lines for a trial, for its levels may be many and long: what it is, and how far."""
     for each in running:
         levels = "  ".join(f"{name} {shown(value)}" for name, value in each.levels.items())
+        yield Text.assemble((f"{each.task} runs", "bold"), f"  {levels}")
         of = "" if each.epochs is None else f"/{each.epochs:,}"
-        figures = figures_of(dict(each.row)) if each.row else "first epoch"
-        rate = f"{each.row['images_per_second']:,.0f}" if each.row else ""
-        table.add_row(each.task, levels, f"{each.epoch:,}{of}", figures, rate, clock(each.left))
-    return table
+        parts = [f"  epoch {each.epoch:,}{of}"]
+        if each.row:
+            parts += [figures_of(dict(each.row)), f"{each.row['images_per_second']:,.0f} images/s"]
+        parts += [f"{clock(each.left)} left"] if each.left is not None else []
+        yield Text("  ".join(parts))
 
 
 def _arms_table(arms: Arms, most: int, width: int) -> Table:
@@ -115,9 +117,9 @@ def _arms_table(arms: Arms, most: int, width: int) -> Table:
     return table
 
 
-def _table(columns: Sequence[str], right: set[int], folds: int = -1) -> Table:
-    """A table to be filled; where there is little room one of its columns folds."""
+def _table(columns: Sequence[str], right: set[int]) -> Table:
+    """A table to be filled."""
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     for index, name in enumerate(columns):
-        table.add_column(name, justify="right" if index in right else "left", no_wrap=index != folds, overflow="fold")
+        table.add_column(name, justify="right" if index in right else "left", no_wrap=True, overflow="fold")
     return table

@@ -12,7 +12,7 @@ from sunetlab import InputError, SunetlabError
 from .dashboard import dashboard
 from .distribution import distribution
 from .inference import Device
-from .output import Json, note, percent, print_json, print_table, say, short
+from .output import Json, note, percent, print_json, print_table, say, say_lines, short
 from .plan import plan
 from .status import status
 from .study_named import Name, On, existing, folder_of, load
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sunetlab.study.definition import Study, StudyTask
 
 MOST_WORKERS = 64
+COMMAND = "command.txt"  # in a study's folder: what was typed
 
 app = typer.Typer(help="Many candidates, one question.", no_args_is_help=True)
 app.command("plan")(plan)
@@ -56,6 +57,7 @@ def show(study: Name, on: On = None, as_json: Json = False) -> None:
         print_json(asked.model_dump(mode="json"))
         return
     say(asked.question)
+    say_lines(" ".join(_terms(asked)))
     for task in asked.tasks:
         classes, size = _classes_and_size(task)
         say()
@@ -99,6 +101,7 @@ def run(
         note(few)
     with Screen() as screen:
         run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen), count)
+    _keep_command(folder)
     _conclude(asked, folder)
 
 
@@ -137,6 +140,30 @@ def export(
     say(f"{out}: {factors}  {short(arm['params'])} parameters  {percent(arm['value'])}")
 
 
+def _terms(asked: "Study") -> Iterator[str]:
+    """What is compared with what, and what else is trained, in sentences."""
+    from sunetlab.space.factors import level_name
+
+    if asked.baseline is not None:
+        said = ", ".join(f"{word} {level_name(level)}" for word, level in asked.baseline.items())
+        yield f"All are compared with {said}."
+    if asked.equal is not None:
+        held = ", ".join(f"{name} within {100 * part:g} %" for name, part in asked.equal.hold.items())
+        times = f" times {', '.join(map(str, asked.equal.budgets))}" if asked.equal.budgets else ""
+        solved = f"; {asked.equal.solve} is found for each" if asked.equal.solve else ""
+        yield f"Costs are held to the baseline's{times}: {held}{solved}."
+    if asked.tune is not None:
+        rates, seeds = ", ".join(map(str, asked.tune.lr)), len(asked.tune.seeds)
+        yield f"First every arm is trained with {rates} times the recipe's learning rate, {seeds} seed(s) each."
+    if asked.pruner != "none":
+        yield f"The {asked.pruner} pruner stops trials that do not promise."
+    if asked.winners is not None:
+        beside = f" beside {len(asked.winners.beside)} of yours" if asked.winners.beside else ""
+        yield f"The best {asked.winners.designs} are trained anew with {len(asked.winners.seeds)} fresh seeds{beside}."
+    if asked.rank is not None:
+        yield f"Designs are ranked by {asked.rank}."
+
+
 def _too_few(asked: "Study") -> Iterator[str]:
     """Of each task, why its seeds can show nothing, if they cannot."""
     from sunetlab.study.designs import make_designs
@@ -167,7 +194,9 @@ def _show_designs(asked: "Study", task: "StudyTask", classes: int, size: tuple[i
     for design in designs:
         told = quantities(design.spec, task, size, ["params", "macs", *others])
         figures = (short(told[name]) for name in others)
-        rows.append([*map(str, design.levels.values()), told["params"], short(told["macs"]), *figures])
+        rows.append(
+            [*(str(design.levels[word]) for word in asked.varied), told["params"], short(told["macs"]), *figures]
+        )
     print_table([*asked.varied, "params", "MACs", *others], rows)
     if few := too_few(asked, designs):
         note(few)
@@ -252,8 +281,16 @@ def _task_and_source(asked: "Study", text: str) -> tuple[str, str]:
 
 
 def _command(folder: Path) -> str:
-    """The command that made this, or would make it again."""
+    """The command that made this, as it was typed first, or one that would make it again."""
+    path = folder / COMMAND
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else f"sunetlab study run {folder}"
+
+
+def _keep_command(folder: Path) -> None:
+    """Write down what was typed, once, for pages that are made later."""
     import shlex
 
-    given = sys.argv[1:]
-    return shlex.join(["sunetlab", *given]) if given[:2] == ["study", "run"] else f"sunetlab study run {folder}"
+    from sunetlab.files import write_text
+
+    if not (folder / COMMAND).exists() and sys.argv[1:3] == ["study", "run"]:
+        write_text(folder / COMMAND, shlex.join(["sunetlab", *sys.argv[1:]]) + "\n")

@@ -8,10 +8,10 @@ import typer
 
 from sunetlab import InputError, SUNetSpec
 
-from .given import PartialData, given
-from .inference import Device
+from .given import PartialData, given, in_flags
+from .inference import Device, memory_told
 from .network import input_size, takes_network
-from .output import Json, note, percent, print_json, say
+from .output import Json, note, percent, print_json, say, sides
 
 Data = Annotated[
     str,
@@ -68,7 +68,8 @@ def train(
         raise InputError(f"--iterations: {iterations}: --epochs says the length as well; give one of the two")
     changes = {"epochs": epochs, "iterations": iterations, "lr": lr, "batch_size": batch_size}
     changes = {name: value for name, value in changes.items() if value is not None}
-    fields = with_length(Recipe.load(recipe).model_dump(), changes)
+    with in_flags({"recipe": "--recipe"}):
+        fields = with_length(Recipe.load(recipe).model_dump(), changes)
     chosen = given(Recipe, fields, {name: "--" + name.replace("_", "-") for name in changes})
     config = given(
         DataConfig,
@@ -101,7 +102,11 @@ def train(
         if initial is not None:
             note(f"starting from {initial.taken_by(SUNet(run.spec), source.classes)}")
         watch = TrainingScreen(screen, run.spec.id, epoch_lines=True)
-        result = train_run(run, source, folder, device, watch, initial)
+        too_small = f"--data: {data}" if size is None else "--size"
+        helps = "a smaller --batch-size or --size, or a recipe with more parts to a batch (accumulate)"
+        in_words = in_flags({"input": too_small, "device": "--device", "in_channels": "--in-channels"})
+        with in_words, memory_told(f"{data}, {sides(source.size)}, {chosen.batch_size} images at once", helps):
+            result = train_run(run, source, folder, device, watch, initial)
     if as_json:
         print_json(result | {"folder": str(folder)})
     else:

@@ -3,10 +3,11 @@
 import errno
 import json
 import os
+import time
 import tomllib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -15,6 +16,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sunetlab.errors import InputError
+
+_PART = ".part"  # of a file that is being written
+_WRITTEN_LONG_AGO = 3600  # seconds
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -179,6 +183,17 @@ def _unwritable(target: Path, folder: Path) -> str:
     return "" if os.access(target.parent, os.W_OK) else f"{os.strerror(errno.EACCES)}: {folder}"
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a process that was killed while it wrote a file of `folder` left there.
+
+    What is younger than an hour may be another process's, which is writing just now.
+    """
+    for part in folder.glob(f".{'[0-9a-f]' * 32}{_PART}"):
+        with suppress(OSError):  # it got its name in between
+            if time.time() - part.stat().st_mtime > _WRITTEN_LONG_AGO:
+                part.unlink()
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file that takes its name only when everything is written and on the disk; else nothing is left.
@@ -190,13 +205,15 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """
     refuse_unwritable(path)
     target = Path(os.path.realpath(path))
-    part = target.with_name(f".{uuid.uuid4().hex}.part")
+    part = target.with_name(f".{uuid.uuid4().hex}{_PART}")
     try:
         with part.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         part.replace(target)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:  # of a write: no room, a quota
+            error.filename = str(path)
         raise

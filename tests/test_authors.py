@@ -353,6 +353,7 @@ def test_tensors_that_are_not_those_of_a_network(
         ({"epoch": 3, "model": 4}, "holds no state_dict, or an empty one; its keys are 'epoch','model'"),
         ({"state_dict": 5}, "holds a int, and no state_dict"),
         ({"a": torch.zeros(1), "b": 2.0}, "state_dict: 'b' is a float, and no tensor"),
+        ({"a": torch.zeros(1), 5: torch.zeros(1)}, "state_dict: 5 (int) is no name of a tensor"),
         ({"a": torch.zeros(1)}, "tensor features.unet1_0.down.0.conv0.weight is missing"),
         ({"state_dict": fake_state(SMALL), "sunetlab_spec": 3}, "sunetlab_spec: holds a int, and no table"),
         ({"state_dict": fake_state(SMALL), "sunetlab_spec": {"n": 4}}, "sunetlab_spec: depth: is needed and not given"),

@@ -1,5 +1,6 @@
 """The command line as a user meets it: what it prints, what it writes, how it refuses."""
 
+import errno
 import json
 import os
 import subprocess
@@ -85,6 +86,7 @@ def test_train_evaluate_and_build_read_one_run(said: Said) -> None:
     status, out, err = said("evaluate net --json")
     assert json.loads(out)["accuracy"] == pytest.approx(result["value"])
     assert said("build net --json")[1] == said("build net/spec.toml --input 32 --json")[1]  # at the size of its images
+    assert said("evaluate net --split best")[::2] == (2, "sunetlab: --split: 'best': scenes has train, val, test\n")
     status, out, err = said("evaluate net --split test")
     assert status == 0
     assert "disc" in out
@@ -208,6 +210,10 @@ def wrong_folders(root: Path) -> None:
         (f"train {TINY} {SCENES} --epochs 0", ("--epochs", "greater than or equal to 1")),
         (f"train {TINY} {SCENES} --device tpu", ("tpu",)),
         (f"train {TINY} {SCENES} --size 32x", ("--size", "32x")),
+        (f"train {TINY} {SCENES} --recipe nothing", ("--recipe: 'nothing'",)),
+        (f"train {TINY} {SCENES} --device tpu", ("--device: 'tpu'",)),
+        (f"train {TINY} {SCENES} --in-channels 4 --out r", ("--in-channels: 4",)),
+        ("train --depth 1 --n 4 --stacks 1,1,1,1 --data scenes --size 24 --out r", ("--size: 24x24: too small",)),
         ("evaluate nothing", ("nothing", "spec.toml")),
         ("study run quik", ("quik", "quick")),
         ("study run none.toml", ("none.toml", "no such file")),
@@ -247,20 +253,19 @@ def everything(folder: Path) -> set[Path]:
     return set(folder.rglob("*"))
 
 
-def test_a_full_disk_is_one_line_and_status_1(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_one_line_and_status_1(said: Said, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(number, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     status, out, err = said("build sunet-64 --out net.toml")
     assert (status, out) == (1, "")
-    assert err == "sunetlab: no room on the disk\n"
+    assert err == "sunetlab: no room on the disk for net.toml\n"
     assert not list(Path().iterdir())
-    status, _, err = said(f"train {TINY} {SCENES} --device cpu")
-    assert (status, err.splitlines()[-1]) == (
-        1,
-        "sunetlab: no room on the disk; what has finished is kept, and the same command goes on from there",
-    )
+    status, _, err = said(f"train {TINY} {SCENES} --device cpu --out r")
+    kept = "what has finished is kept, and the same command goes on from there"
+    assert (status, err.splitlines()[-1]) == (1, f"sunetlab: no room on the disk for r/spec.toml; {kept}")
 
 
 def test_a_damaged_database_is_one_line_and_status_1(said: Said, tmp_path: Path) -> None:

@@ -220,6 +220,21 @@ def test_sizes(tmp_path: Path) -> None:
     assert np.array_equal(read_mask(tmp_path / "mask.png", (3, 10), 8), labels[1::3, 1::3])
 
 
+def test_an_image_of_one_pixel_may_be_written_to(tmp_path: Path) -> None:
+    """Else torch warns of it."""
+    Image.new("RGB", (1, 1), (1, 2, 3)).save(tmp_path / "one.png")
+    pixels = read_image(tmp_path / "one.png", (1, 1), crop=False)
+    assert pixels.ravel().tolist() == [1, 2, 3]
+    assert pixels.flags.writeable
+
+
+def test_what_may_never_end_is_no_image(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", Path("/dev/zero")):
+        with pytest.raises(InputError, match="not an ordinary file"):
+            read_image(path, (8, 8), crop=False)
+
+
 @pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "CMYK", "I;16", "PA"])
 def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
     path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")

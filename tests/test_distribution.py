@@ -148,9 +148,8 @@ def test_a_random_study_from_its_file_to_its_distribution(said: Said, tmp_path: 
     assert "±67.9 points" in text
 
 
-def test_wrong_words_are_answered_in_a_line(said: Said, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(attempt, "train", stand_in)
-    runner.run_study(study(tmp_path, STUDY), tmp_path / "runs/tiny", "cpu", 1)
+def test_wrong_words_are_answered_in_a_line(said: Said, tmp_path: Path) -> None:
+    runner.open_folder(study(tmp_path, STUDY), tmp_path / "runs/tiny")
     for line in ("study distribution tiny", "study distribution tiny --plot edf.png", "study distribution none"):
         status, out, err = said(line)
         assert (status, out, len(err.splitlines())) == (2, "", 1)

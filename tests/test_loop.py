@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 
 from sunetlab import InputError
 from sunetlab.spec import Task
+from sunetlab.train.data import MemorySplit, Progress
 from sunetlab.train.device import lies_channels_last
 from sunetlab.train.evaluate import counted, evaluate, loss_sum, per_class
 from sunetlab.train.loop import NotFiniteError, Trainer, initial_model, train
@@ -196,13 +199,47 @@ def test_what_a_killed_run_lacks_is_made_good_or_named(tmp_path: Path) -> None:
         (folder / name).write_text("{}" if name == "result.json" else "{")
         with pytest.raises(InputError, match=f"{name}: is damaged"):
             train(tiny_run(), TinyData(), folder, "cpu") if name == "result.json" else read_log(folder)
+    for line in ("{}", "[1]", "7", "[" * 100_000):
+        (folder / "log.jsonl").write_text(line)
+        with pytest.raises(InputError, match=r"log\.jsonl: is damaged"):
+            read_log(folder)
+
+
+class VoidIn(TinyData):
+    """Masks of one split are void."""
+
+    def __init__(self, split: str) -> None:
+        super().__init__("segmentation")
+        self.void = split
+
+    def split(self, name: str, progress: Progress | None = None) -> MemorySplit:
+        found = super().split(name, progress)
+        if name == self.void:
+            found.targets = torch.full_like(found.targets, 255)
+        return found
 
 
 def test_a_validation_split_that_tells_nothing_is_refused(tmp_path: Path) -> None:
-    data = TinyData("segmentation")
-    data.targets[:] = 255
-    with pytest.raises(InputError, match="no labelled pixel"):
-        train(tiny_run("segmentation"), data, tmp_path / "run", "cpu")
+    with pytest.raises(InputError, match="val: the validation split has no labelled pixel"):
+        train(tiny_run("segmentation"), VoidIn("val"), tmp_path / "run", "cpu")
+
+
+def test_a_training_split_that_tells_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="train: the training split has no labelled pixel"):
+        train(tiny_run("segmentation"), VoidIn("train"), tmp_path / "run", "cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_kill_in_the_middle_of_a_file_leaves_is_removed(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        train(tiny_run(), TinyData(), tmp_path / "run", "cpu", KilledAfter(1))
+    old, young, other = (tmp_path / "run" / name for name in (f".{'a' * 32}.part", f".{'b' * 32}.part", ".mine.part"))
+    for path in (old, young, other):
+        path.write_bytes(b"half")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    train(tiny_run(), TinyData(), tmp_path / "run", "cpu")
+    assert [path.exists() for path in (old, young, other)] == [False, True, True]
 
 
 def test_a_single_value_is_not_enough_for_bn(tmp_path: Path) -> None:
@@ -211,10 +248,50 @@ def test_a_single_value_is_not_enough_for_bn(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), torch.OutOfMemoryError("CUDA")])
+def test_a_checkpoint_that_may_be_whole_is_not_to_be_deleted(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: Any, **__: Any) -> None:
+        raise error
+
+    with pytest.raises(Killed):
+        train(tiny_run(), TinyData(), tmp_path / "run", "cpu", KilledAfter(1))
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(type(error)):
+        train(tiny_run(), TinyData(), tmp_path / "run", "cpu")
+
+
+def test_crops_that_are_too_small_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"augment\.crop: 4x4: too small for block 2"):
+        train(tiny_run(augment={"crop": (4, 4)}), TinyData(), tmp_path / "run", "cpu")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         train(tiny_run(), TinyData(), tmp_path / "run", "cpu", KilledAfter(1))
     (tmp_path / "run" / "last.pt").write_bytes(b"half a file")
+    with pytest.raises(InputError, match=r"last\.pt: cannot be gone on from"):
+        train(tiny_run(), TinyData(), tmp_path / "run", "cpu")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        str,
+        lambda rows: [*rows, {}],
+        lambda rows: rows * 2,
+        lambda rows: [{**row, "epoch": n} for n in range(1, 9) for row in rows],
+        lambda rows: [{**rows[0], "val_accuracy": math.nan}],
+        lambda rows: [{**rows[0], "seconds": "9"}],
+    ],
+)
+def test_a_checkpoint_of_other_epochs_is_named(spoil: Callable[[list[dict[str, Any]]], Any], tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        train(tiny_run(), TinyData(), tmp_path / "run", "cpu", KilledAfter(1))
+    state = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
+    torch.save(state | {"rows": spoil(state["rows"])}, tmp_path / "run" / "last.pt")
     with pytest.raises(InputError, match=r"last\.pt: cannot be gone on from"):
         train(tiny_run(), TinyData(), tmp_path / "run", "cpu")
 
@@ -338,6 +415,26 @@ def test_weights_of_another_network_are_refused(words: dict[str, Any], rule: str
     for read in (Initial.read, load_model):
         with pytest.raises(InputError, match=r"norm\.bn\.weight holds values that are not finite"):
             read(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "rule"),
+    [
+        ("norm.bn.running_var", lambda tensor: -tensor, "negative values: a variance must not be negative"),
+        ("norm.bn.weight", lambda tensor: tensor.double() * 1e300, "values that are not finite"),  # as float32
+        ("norm.bn.weight", Tensor.int, "torch.int32, and no floating-point numbers"),
+        ("norm.bn.weight", lambda tensor: tensor.to(torch.float8_e4m3fn), "torch.float8_e4m3fn, and no"),
+        ("norm.bn.num_batches_tracked", Tensor.float, "torch.float32; it counts"),
+    ],
+)
+def test_weights_that_no_network_can_have_are_refused(
+    name: str, spoil: Callable[[Tensor], Tensor], rule: str, tmp_path: Path
+) -> None:
+    """The network would run, and what it says would mean nothing."""
+    tensors = initial_model(tiny_run()).state_dict()
+    save_file(tensors | {name: spoil(tensors[name])}, tmp_path / "weights.safetensors")
+    with pytest.raises(InputError, match=f"tensor {name} holds {rule}"):
+        Initial.read(tmp_path)
 
 
 def test_a_classifier_of_other_classes_is_new(tmp_path: Path) -> None:

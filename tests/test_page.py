@@ -247,8 +247,8 @@ def test_a_ranking_stands_on_the_page(by: str, tmp_path: Path, monkeypatch: Any)
     if by == "task":
         text += text[text.index("[[tasks]]") :].replace("classification", "segmentation").replace("= 32", "= 40")
     else:
-        text = text.replace("[factors]", "[factors]\nrecipe.epochs = [1, 3, 9]")
-        names = [f"recipe.epochs 9 against recipe.epochs {epochs}" for epochs in (1, 3)]
+        text = text.replace("[factors]", "[factors]\nrecipe.epochs = [1, 9]")
+        names = ["recipe.epochs 9 against recipe.epochs 1"]
     study = Study.load(write_study(tmp_path, text))
     run_study(study, tmp_path / "out", "cpu")
     written = write_report(study, tmp_path / "out", "").read_text()

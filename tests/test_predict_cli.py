@@ -157,7 +157,8 @@ def test_a_wrong_image_is_a_line_and_the_others_are_done(said: Said, runs: Path)
         ("net some/images/0.png --out o --scales 1,1", ("--scales", "1,1", "once")),
         ("net some/images/0.png --out o --scales 99", ("--scales", "99", "16")),
         ("net some/images/0.png --out o --scales 0.1", ("some/images/0.png", "3x4", "too small for block 2")),
-        ("net some/images/0.png --out o --tile 3", ("some/images/0.png", "3x3", "too small for block 2")),
+        ("net some/images/0.png --out o --tile 3", ("--tile: 3x3: too small for block 2",)),
+        ("net some/images/0.png --out o --device tpu", ("--device: 'tpu'",)),
         ("net small.png --out o --tile 32 --activations", ("small.png", "3x3", "too small for block 2")),
         ("net some/images/0.png --out o --tile 0", ("--tile", "'0'")),
         ("net some/images/0.png --out o --output-stride 6", ("--output-stride", "6", "4, 8")),
@@ -241,7 +242,9 @@ def test_a_folder_without_a_run_needs_data(said: Said, runs: Path) -> None:
         ("--boundary 1,,2", ("--boundary", "1,,2")),
         ("--void-is-boundary", ("--void-is-boundary", "--boundary")),
         ("--confusion c.png", ("--confusion", "c.png", ".csv or .svg")),
-        ("--scales 0.1", ("3x4: too small for block 2",)),
+        ("--scales 0.1", ("--scales: 3x4: too small for block 2",)),
+        ("--tile 3", ("--tile: 3x3: too small for block 2",)),
+        ("--device tpu", ("--device: 'tpu'",)),
         ("--output-stride 5", ("--output-stride", "5", "4, 8")),
     ],
 )
@@ -277,13 +280,24 @@ def test_boundaries_are_those_of_masks(said: Said, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("runs")
 def test_an_image_for_which_there_is_no_memory(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Predictor, "__call__", full)
     status, _, err = said("predict net some/images/0.png --out o --device cpu")
     assert (status, len(err.splitlines())) == (2, 1)
     assert "some/images/0.png: 32x40: not enough memory; give --tile" in err
+    monkeypatch.setattr("sunetlab.train.evaluate.evaluate", full)
+    monkeypatch.setattr("sunetlab.train.loop.train", full)
+    assert said("evaluate net --device cpu")[::2] == (
+        2,
+        "sunetlab: folder:set, 32x40: not enough memory; give --tile, or smaller --scales\n",
+    )
+    status, _, err = said("train net --data folder:set --batch-size 7 --device cpu")
+    assert (status, err.splitlines()[-1].partition("; ")[0]) == (
+        2,
+        "sunetlab: folder:set, 32x40, 7 images at once: not enough memory",
+    )
 
 
 @pytest.mark.parametrize(

@@ -184,9 +184,11 @@ def test_a_low_terminal_shows_the_best_designs_only(begun: tuple[Study, Path]) -
     rows = trials(study, folder)
     one = rows[rows["state"] == "finished"]
     many = pd.concat([one.assign(design=f"d{number}", value=number / 100) for number in range(30)])
-    for height, shown in ((20, 7), (60, 30)):
+    for height, shown in ((20, 8), (60, 30)):
         found = Snapshot(many, look(study, folder).counts, (), None)
-        text = "\n".join(seen(picture(study, found, Console(width=100, height=height).size), 100))
+        lines = seen(picture(study, found, Console(width=100, height=height).size), 100)
+        assert len(lines) <= height
+        text = "\n".join(lines)
         assert text.count("%") == shown
         assert "29.0 %" in text
 
@@ -223,8 +225,12 @@ def test_it_is_followed_until_nobody_runs_it(
     assert "out of memory" in out  # and then once as it stands
     looks.clear()
     assert said("study status tiny --live") == (0, out, f"nobody runs {Path('runs/tiny')} now: this is how it stands\n")
+    assert "interrupted" in out  # nobody runs what Optuna calls running
     with lock:
-        assert said("study status tiny --once") == (0, out, "")
+        status, out, err = said("study status tiny --once")
+        assert (status, err) == (0, "")
+        assert "running" in out
+        assert "interrupted" not in out
         monkeypatch.setattr("sunetlab.study.snapshot.look", pressed)
         assert said("study status tiny") == (0, out, "")  # Ctrl-C is how one leaves
     assert not looks

@@ -118,7 +118,9 @@ def _tensors(state: Any) -> dict[str, Tensor]:
         keys = f"; its keys are {shown(list(state))}" if state else ""
         raise InputError(f"holds no state_dict, or an empty one{keys}")
     for name, value in state.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
+        if not isinstance(name, str):
+            raise InputError(f"state_dict: {shown(name)} ({type(name).__name__}) is no name of a tensor")
+        if not isinstance(value, Tensor):
             raise InputError(f"state_dict: {shown(name)} is a {type(value).__name__}, and no tensor")
         if not _is_ordinary(value):
             raise InputError(f"tensor {name} is not stored number by number")

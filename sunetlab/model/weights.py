@@ -4,13 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from sunetlab.errors import InputError
 from sunetlab.files import whole_file
+from sunetlab.model.authors import COUNTER
 from sunetlab.model.sunet import SUNet
 from sunetlab.spec import SUNetSpec
+
+_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
 def save_weights(model: SUNet, path: Path) -> None:
@@ -29,18 +33,32 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file, by name, on the CPU.
 
     Raises:
-        InputError: the file is missing or damaged, or a tensor holds what is no finite number.
+        InputError: the file is missing or damaged, or a tensor holds what no network's can.
     """
     try:
         tensors = safetensors.torch.load_file(path)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        rule = "cannot be read" if path.exists() else "no such file"  # safetensors says the same of both
+        raise InputError(f"{path}: {rule}") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a readable safetensors file: {str(error).splitlines()[0]}") from None
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise InputError(f"{path}: tensor {name} holds values that are not finite")
+        complaint = _complaint(name, tensor)
+        if complaint:
+            raise InputError(f"{path}: tensor {name} holds {complaint}")
     return tensors
+
+
+def _complaint(name: str, tensor: Tensor) -> str:
+    """What a tensor holds that no network's can: such a network would run, and its answers mean nothing."""
+    if name.endswith(COUNTER):
+        return "" if tensor.dtype == torch.int64 else f"{tensor.dtype}; it counts, in torch.int64"
+    if tensor.dtype not in _FLOATS:
+        return f"{tensor.dtype}, and no floating-point numbers that a network runs on"
+    if not bool(tensor.float().isfinite().all()):
+        return "values that are not finite"
+    negative = name.endswith("running_var") and bool((tensor < 0).any())
+    return "negative values: a variance must not be negative" if negative else ""
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

@@ -43,9 +43,10 @@ def verdicts(study: Study, table: pd.DataFrame, task: str) -> list[Verdict]:
     named = [dict(zip(study.varied, levels, strict=True)) for levels in arms]
     told = {arm: label(study, arm) for arm in arms}
     found: dict[tuple[str, str], Comparison] = {}
-    for base, others in families(study.baseline, study.telling, named).items():
+    strata = families(study.baseline, study.telling, named)
+    for base, others in strata.items():
         found |= _compared(told, values, arms[base], [arms[other] for other in others])
-    return judged(found)
+    return judged(found, family=sum(map(len, strata.values())))  # what failed was asked all the same
 
 
 def rankings(study: Study, table: pd.DataFrame) -> dict[str, list[Ranking]]:
@@ -95,12 +96,15 @@ def _of_winners(study: Study, mine: pd.DataFrame) -> list[Verdict]:
     tested = bool(mine.loc[mine["state"] == "finished", "test"].notna().all())
     names = dict.fromkeys([*study.varied, *(word for words in study.winners.beside for word in words)])
     values = _values(mine.astype(object).where(mine.notna(), None), list(names), "test" if tested else "value")
-    (first, *_) = beside(study, study.tasks[0], classes=2)
+    task = next(task for task in study.tasks if task.task in set(mine["task"]))
+    (first, *_) = beside(study, task, classes=2)
     base = tuple(first.levels.get(name) for name in names)
     if base not in values:
         return []
+    others = [arm for arm in values if arm != base]
     told = {arm: _named(study, dict(zip(names, arm, strict=True))) for arm in values}
-    return judged(_compared(told, values, base, [arm for arm in values if arm != base]))
+    unit = "points on the test split" if tested else "points"
+    return judged(_compared(told, values, base, others), unit, family=len(others))
 
 
 def _named(study: Study, levels: Mapping[str, Any]) -> str:
@@ -141,6 +145,17 @@ def _means(table: pd.DataFrame, words: list[str]) -> pd.Series:
 def _ranking(first: str, second: str, a: pd.Series, b: pd.Series) -> Ranking:
     shared = [key for key in a.index if key in b.index]
     return ranked(first, second, [float(a[key]) for key in shared], [float(b[key]) for key in shared])
+
+
+def unjudged(study: Study, table: pd.DataFrame, task: str) -> list[str]:
+    """Arms of a comparison that is over of which no trial has finished, so that no verdict speaks of them."""
+    mine = table[(table["task"] == task) & (table["stage"] == "trial")]
+    if study.baseline is None or mine["state"].isin(["waiting", "running"]).any():
+        return []
+    values = _values(study, mine, "value")
+    return [
+        f"{label(study, arm)}: no conclusion: none of its trials has finished." for arm in values if not values[arm]
+    ]
 
 
 def rates_at_edge(table: pd.DataFrame, task: str, study: Study) -> list[str]:

@@ -113,7 +113,7 @@ def complaints(study: "Study") -> Iterator[str]:
     """What is wrong with a study whose tables are each sound by itself, the worst first."""
     yield from _twice(study)
     yield from _of_sampler(study)
-    if bool(study.network_factors) == bool(study.arms):
+    if (study.network_factors and study.arms) or not (study.factors or study.arms):
         yield "factors: a study has factors or arms, one of the two"
     for word in {"task", "num_classes"} & {*study.network, *study.varied, *(w for t in study.tasks for w in t.network)}:
         yield f"network: {word}: follows from the tasks and their data; leave it out"

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from sunetlab.analysis.cost import area
 from sunetlab.analysis.report import Report, analyze
 from sunetlab.errors import InputError, SunetlabError
-from sunetlab.files import whole_file, write_table, write_text
+from sunetlab.files import remove_leftovers, whole_file, write_table, write_text
 from sunetlab.model.folder import DATA, WEIGHTS
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
@@ -26,6 +26,7 @@ from sunetlab.train.augment import augment
 from sunetlab.train.compiling import Choice, choose, compile_errors, compile_network, confirm
 from sunetlab.train.data.resident import resident
 from sunetlab.train.data.source import DataSource, Split
+from sunetlab.train.data.split import VOID, MemorySplit
 from sunetlab.train.device import lies_channels_last, machine, pick_device
 from sunetlab.train.evaluate import OBJECTIVE, counted, evaluate, loss_sum
 from sunetlab.train.optimizer import make_optimizer, set_lr
@@ -72,7 +73,8 @@ def train(
         raise InputError(f"in_channels: {spec.in_channels}: data sources give 3 channels (RGB)")
     target = pick_device(device)
     report = analyze(spec, data.size)  # refuses images that are too small, before a folder is made
-    _check_batch(analyze(spec, run.recipe.augment.crop or data.size), run.recipe, len(data.split("train")))
+    _check_batch(_of_crops(run) or report, run.recipe, len(data.split("train")))
+    _check_labels(data.split("train"))
     run.claim(folder)
     finished = read_result(folder)
     if finished is not None:
@@ -82,6 +84,19 @@ def train(
     result = trainer.run_to_end() | {"params": report.params, "macs": report.macs, "size": list(data.size)}
     write_table(folder / RESULT, result)
     return result
+
+
+def _of_crops(run: Run) -> Report | None:
+    """The network on what the recipe cuts out of images for training; None where it cuts nothing.
+
+    Raises:
+        InputError: that is too small for it.
+    """
+    crop = run.recipe.augment.crop
+    try:
+        return None if crop is None else analyze(run.spec, crop)
+    except InputError as error:
+        raise InputError(f"augment.crop: {str(error).removeprefix('input: ')}") from None
 
 
 def _check_batch(report: Report, recipe: Recipe, images: int) -> None:
@@ -95,6 +110,16 @@ def _check_batch(report: Report, recipe: Recipe, images: int) -> None:
     if area(smallest.out_size) == 1 and min(map(len, parts)) == 1:
         rule = f"{smallest.part} has maps of one pixel, and BN needs more than one value of each"
         raise InputError(f"batch_size: {recipe.batch_size}: leaves a single image to a part of a batch: {rule}")
+
+
+def _check_labels(split: Split) -> None:
+    """Refuse training masks of void alone, as far as they are in memory: the loss of each would be 0.
+
+    Raises:
+        InputError: nothing can be learned.
+    """
+    if isinstance(split, MemorySplit) and split.task == "segmentation" and bool((split.targets == VOID).all()):
+        raise InputError("train: the training split has no labelled pixel: nothing can be learned")
 
 
 def _check_view(x: Tensor, recipe: Recipe, size: tuple[int, int]) -> None:
@@ -287,6 +312,7 @@ class Trainer:
 
     def resume(self) -> None:
         """Go on from the last finished epoch, if the folder has one."""
+        remove_leftovers(self.folder)
         path = self.folder / LAST
         if not path.exists():
             return
@@ -294,8 +320,10 @@ class Trainer:
             state = torch.load(path, map_location=self.device, weights_only=True)
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.rows = state["rows"]
+            self.rows = _checked_rows(state["rows"], self.epochs)
             self.choice = Choice(**state["compile"]) if "compile" in state else None
+        except (OSError, MemoryError, torch.OutOfMemoryError):
+            raise  # the file may be whole: nobody should delete it
         except Exception as error:
             raise InputError(
                 f"{path}: cannot be gone on from ({type(error).__name__}); delete it to start again"
@@ -303,6 +331,20 @@ class Trainer:
         if not (self.folder / WEIGHTS).exists():
             raise InputError(f"{self.folder / WEIGHTS}: is gone; delete {LAST} to start again")
         self.write_log()  # killed between the two, it lacks the last epoch
+
+
+def _checked_rows(rows: Any, most: int) -> list[dict[str, Any]]:
+    """The rows of the first epochs of `most`, each of plain numbers.
+
+    Raises:
+        ValueError: they are something else.
+    """
+    found = rows if isinstance(rows, list) and all(isinstance(row, dict) for row in rows) else [{}]
+    in_order = len(found) <= most and [row.get("epoch") for row in found] == [*range(1, len(found) + 1)]
+    values = [value for row in found for value in (row.get("train_loss"), row.get("seconds"), *row.values())]
+    if not in_order or not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+        raise ValueError("rows")
+    return found
 
 
 def initial_model(run: Run, initial: Initial | None = None, classes: Sequence[str] | None = None) -> SUNet:

@@ -109,9 +109,12 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     """The finished epochs' rows, in order."""
     path = folder / LOG
     try:
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    except ValueError:
-        raise InputError(f"{path}: is damaged; delete it, and the same command writes it again") from None
+        rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    except (ValueError, RecursionError):
+        rows = [None]
+    if not all(isinstance(row, dict) and "epoch" in row for row in rows):
+        raise InputError(f"{path}: is damaged; delete it, and the same command writes it again")
+    return rows
 
 
 def load_model(folder: Path) -> tuple[SUNet, Run]:

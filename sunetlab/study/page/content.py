@@ -11,7 +11,7 @@ from markupsafe import Markup
 from sunetlab.study import results
 from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.importance import Importance
-from sunetlab.study.judge import label, rankings, rates_at_edge, verdicts
+from sunetlab.study.judge import label, rankings, rates_at_edge, unjudged, verdicts
 from sunetlab.study.page import forest
 from sunetlab.study.page.arms import Arm
 from sunetlab.study.page.canvas import span
@@ -61,6 +61,7 @@ class TaskPage(NamedTuple):
         foot: of the forest plot.
         rankings: of designs by two measures.
         edges: arms whose best learning rate was the last that was tried, in words.
+        unjudged: arms of which nothing can be said, in words.
         counts: of trials.
         feasible: designs that an adaptive study chooses from.
         winners: a search's, trained anew; empty where there are none.
@@ -82,6 +83,7 @@ class TaskPage(NamedTuple):
     foot: Markup
     rankings: tuple[Ranked, ...]
     edges: tuple[str, ...]
+    unjudged: tuple[str, ...]
     counts: Counts
     feasible: int | None
     winners: tuple[Design, ...]
@@ -144,6 +146,7 @@ def _task_page(
         foot=Markup(forest.foot(scale)),
         rankings=ranked(study, rankings(study, table).get(name, []), groups, name),
         edges=tuple(rates_at_edge(table, name, study)),
+        unjudged=tuple(unjudged(study, table, name)),
         counts=counts,
         feasible=results.feasible(study, folder, name),
         winners=_designs(winners),

@@ -14,7 +14,8 @@ class Ranking:
     Attributes:
         first, second: names of the measures.
         rank: Kendall's τ of the two.
-        place: of the first measure's best design among all by the second, from 1; 0 where there is no design.
+        place: of the first measure's best design, of equals the worst by the second, among all by the second, from 1; 0
+            where there is no design.
         regret: by how much it falls short of the second measure's best, in the results' unit.
         first_values, second_values: the designs' means, in the same order.
         sentence: the same in words.
@@ -40,23 +41,24 @@ def ranked(first: str, second: str, a: Sequence[float], b: Sequence[float], alph
         b: (designs,) the second's, in the same order of designs.
         alpha: level at which an order is held to be more than chance.
     """
-    rank, place, regret = kendall(a, b), 0, math.nan
+    rank, place, regret, equals = kendall(a, b), 0, math.nan, 0
     if a:
-        chosen = max(range(len(a)), key=a.__getitem__)
+        best = [index for index, value in enumerate(a) if value == max(a)]
+        chosen, equals = min(best, key=b.__getitem__), len(best)  # whoever chooses among equals may choose the worst
         place, regret = 1 + sum(value > b[chosen] for value in b), max(b) - b[chosen]
-    return Ranking(
-        first, second, rank, place, regret, tuple(a), tuple(b), _sentence(first, second, rank, place, regret, alpha)
-    )
+    who = f"the best by {first}" + (f" (the worst of {equals} equals)" if equals > 1 else "")
+    cost = f"{who} is number {place} by {second}"
+    if regret > 0:
+        cost += f", {100 * regret:.2f} points below its best"
+    sentence = _sentence(first, second, rank, cost, alpha)
+    return Ranking(first, second, rank, place, regret, tuple(a), tuple(b), sentence)
 
 
-def _sentence(first: str, second: str, rank: Rank, place: int, regret: float, alpha: float) -> str:
+def _sentence(first: str, second: str, rank: Rank, cost: str, alpha: float) -> str:
     if math.isnan(rank.tau):
         return f"No conclusion on {first} against {second}: {rank.designs} designs have both, too few to have an order."
     within = f"95 % interval {rank.low:.2f} to {rank.high:.2f}"
     figures = f"τ = {rank.tau:.2f} ({within}; {rank.designs} designs, p = {rank.p:.3g})"
-    cost = f"the best by {first} is number {place} by {second}" + (
-        f", {100 * regret:.2f} points below its best" if regret else ""
-    )
     if rank.p > alpha:
         return f"No conclusion on whether {first} puts designs in the order of {second}: {figures}; {cost}."
     order = "in the order of" if rank.tau > 0 else "against the order of"

@@ -37,7 +37,11 @@ class Verdict:
 
 
 def judged(
-    comparisons: Mapping[tuple[str, str], Comparison], unit: str = "points", scale: float = 100.0, alpha: float = 0.05
+    comparisons: Mapping[tuple[str, str], Comparison],
+    unit: str = "points",
+    scale: float = 100.0,
+    alpha: float = 0.05,
+    family: int = 0,
 ) -> list[Verdict]:
     """Judge a family of comparisons.
 
@@ -47,15 +51,18 @@ def judged(
         unit: what a difference is told in.
         scale: units in 1 of the results.
         alpha: chance of a false claim anywhere in the family.
+        family: how many comparisons there were to be, those among them that came to nothing; at least these.
     """
-    adjusted = holm([comparison.p for comparison in comparisons.values()])
-    tell = _Tell(unit, scale, len(comparisons), alpha)
+    family = max(family, len(comparisons))
+    missing = [1.0] * (family - len(comparisons))
+    adjusted = holm([*(comparison.p for comparison in comparisons.values()), *missing])[: len(comparisons)]
+    tell = _Tell(unit, scale, family, alpha)
     verdicts = []
     for ((name, against), found), p in zip(comparisons.items(), adjusted.tolist(), strict=True):
         outcome: Outcome = "no conclusion"
         if p <= alpha:
             outcome = "better" if found.difference > 0 else "worse"
-        least = detectable_effect(found.pairs, found.spread, alpha / len(comparisons))
+        least = detectable_effect(found.pairs, found.spread, alpha / family)
         sentence = _sentence(name, against, found, p, outcome, tell, least)
         verdicts.append(Verdict(name, against, found, p, least, outcome, sentence))
     return verdicts
@@ -84,6 +91,10 @@ def _sentence(name: str, against: str, found: Comparison, p: float, outcome: Out
     if found.pairs < fewest:
         rule = f"{seeds} cannot show any difference at all here; {fewest} could"
         return f"No conclusion on {name} against {against}: {rule} (found: {amount})."
-    could = "" if math.isinf(least) else f"; {tell.amount(least)} or more would have been shown four times out of five"
+    could = (
+        ""
+        if math.isinf(least) or not found.spread
+        else f"; {tell.amount(least)} or more would have been shown four times out of five"
+    )
     figures = f"{amount} ({within}; {seeds}, exact p = {p:.3g}{holm_words})"
     return f"No conclusion on {name} against {against}: {figures}{could}."

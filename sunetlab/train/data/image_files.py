@@ -81,7 +81,7 @@ def read_image(path: Path, size: tuple[int, int], crop: bool) -> U8:
         if image.size != (width, height):
             box = _middle(image.size, (width, height)) if crop else None
             image = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
-        return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
+        return np.array(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1), order="C")  # a copy, also of one pixel
 
 
 def read_view(path: Path, view: View, fast: bool = False) -> tuple[U8, Size]:
@@ -152,6 +152,8 @@ def _scaled(labels: U8, size: Size) -> U8:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe or a device may never end
+            raise InputError(f"{shown(path)}: not an ordinary file")
         with warnings.catch_warnings():
             # Pillow warns of much that does no harm (odd metadata); what does harm raises, or is checked here.
             warnings.simplefilter("ignore")
