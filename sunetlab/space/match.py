@@ -26,6 +26,8 @@ from sunetlab.spec import SUNetSpec
 SOLVABLE = ("stacks", "n", "widths")
 COSTS = ("params", "macs", "activations", "memory")
 SHOWN = ("params", "macs", "activations", "memory", "fov", "layers")  # what is told of every arm
+_COSTLIEST = 2**53  # of anything
+_MOST_ARMS = 1000  # levels, each a search of its own
 _MOST = 2**31  # designs of a range that is given
 _GROWN, _IN_VAIN = 2**28, 2**24  # of one that grows: at most so many, and so many where none keeps the filter
 _FURTHEST = {"n": 2**17, "stacks": 4000, "widths": 1000}  # where a range stops growing
@@ -117,7 +119,7 @@ def match(asked: Question, watch: Watch | None = None) -> Family:
     _check(asked)
     report = analyze(asked.network, asked.size, asked.training.batch)
     reference = values(Subject(report, asked.training.setting), dict.fromkeys((*asked.hold, *SHOWN)))
-    holds = tuple(Hold(name, round(asked.times * reference[name]), tolerance) for name, tolerance in asked.hold.items())
+    holds = tuple(_hold(asked, name, reference[name]) for name in asked.hold)
     searches = [_Search(asked, dict(level), holds) for level in asked.levels]
     done, arms = 0, []
     missing: list[str] = []
@@ -267,6 +269,13 @@ def _check(asked: Question) -> None:
                 raise InputError(f"vary: {word}: is solved for; it cannot vary as well")
 
 
+def _hold(asked: Question, name: str, cost: int) -> Hold:
+    wanted = asked.times * cost
+    if not 1 <= wanted <= _COSTLIEST:
+        raise InputError(f"times: {asked.times:g}: of {cost:,} {name}: no network can cost that")
+    return Hold(name, round(wanted), asked.hold[name])
+
+
 def _named(level: Mapping[str, Any]) -> str:
     return ", ".join(f"{word}={shown(value)}" for word, value in level.items())
 
@@ -286,8 +295,11 @@ def alternatives(levels: Mapping[str, Any]) -> list[dict[str, Any]]:
     Raises:
         InputError: as of `parse_factors`; a level that is a product of choices.
     """
+    factors = parse_factors(levels)
+    if (count := prod(map(len, factors.values()))) > _MOST_ARMS:
+        raise InputError(f"vary: {', '.join(factors)}: {count:,} combinations: at most {_MOST_ARMS:,} can be matched")
     found: list[dict[str, Any]] = [{}]
-    for word, parsed in parse_factors(levels).items():
+    for word, parsed in factors.items():
         said: list[Any] = []
         for level in parsed:
             if isinstance(level, Product | Scaled) and level.size > 1:

@@ -1,6 +1,6 @@
 """Survivors of a filter one by one: all of them, or some drawn at random, with the levels that they stand for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -141,8 +141,16 @@ def listed(
         spec = space.spec(0)
         if spec in found:
             raise InputError(f"arms.{index}: the same network as an earlier arm")
-        found[spec] = Design({name: level_name(arm.get(name)) for name in names}, spec)
+        found[spec] = Design(levels_said(names, arm, spec), spec)
     return tuple(found.values())
+
+
+def levels_said(names: Iterable[str], said: Mapping[str, Any], spec: SUNetSpec) -> dict[str, Any]:
+    """The level of each word: as it is said, or where it is not as the network has it."""
+    made = spec.words()
+    return {
+        name: level_name(said[name] if name in said else made.get(name, getattr(spec, name, None))) for name in names
+    }
 
 
 def arm_words(found: Design) -> dict[str, Any]:

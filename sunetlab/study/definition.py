@@ -22,6 +22,8 @@ rank = "task"                     do designs keep their order from one task, or 
 """
 
 from collections.abc import Mapping
+from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -39,8 +41,10 @@ from sunetlab.train.recipe import Positive, Recipe, Whole, with_length
 
 RECIPE = "recipe."  # what a factor's name begins with that is a word of the recipe
 BUDGET = "budget"  # the factor that a study with several budgets has
+MOST_RECIPES = 1000  # that the factors of the recipe may make of one
 OF_TASKS = "task"  # what designs are ranked by, if not by the levels of a factor
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
+Tolerance = Annotated[float, Field(ge=1e-6, allow_inf_nan=False)]
 Words = dict[str, Any]
 
 
@@ -60,7 +64,7 @@ class Equal(Table):
         budgets: the baseline's costs times each of these; every one is a level of the factor `budget`.
     """
 
-    hold: Annotated[dict[str, Positive], Field(min_length=1)]
+    hold: Annotated[dict[str, Tolerance], Field(min_length=1)]
     solve: Literal["n", "stacks", "widths"] | None = None
     budgets: tuple[Whole | Positive, ...] = ()
 
@@ -158,7 +162,7 @@ class Study(Table):
     @field_validator("factors", "baseline", mode="before")
     @classmethod
     def _flat(cls, value: Any) -> Any:
-        """`recipe.epochs = […]` is a table to TOML, and a factor with a point in its name here."""
+        """`recipe.epochs = …` is a table to TOML, and a word with a point in its name here."""
         if not isinstance(value, Mapping) or not isinstance(value.get("recipe"), Mapping):
             return value
         rest = {name: levels for name, levels in value.items() if name != "recipe"}
@@ -184,10 +188,27 @@ class Study(Table):
         study = validate(cls, reading.table_of(path, on), str(path))
         for task in study.tasks:  # every mistake in the space is found before anything is made
             try:
+                study.check_recipes(task)
                 designs.check_designs(study, task)
             except InputError as error:
                 raise InputError(f"{path}: {error}") from None
         return study
+
+    def check_recipes(self, task: StudyTask) -> None:
+        """See that every recipe that the study makes of a task's is one.
+
+        Raises:
+            InputError: one is not, or there are too many.
+        """
+        levels = self.recipe_factors
+        if (count := prod(map(len, levels.values()))) > MOST_RECIPES:
+            raise InputError(f"factors: recipe: {count:,} combinations: at most {MOST_RECIPES:,}")
+        for each in product(*levels.values()):
+            said = dict(zip(levels, each, strict=True))
+            task.recipe_with(said)
+            for multiple in self.tune.lr if self.tune else ():
+                length = {"epochs": self.tune.epochs} if self.tune and self.tune.epochs else {}
+                task.recipe_with({**said, **length, "lr": multiple * task.recipe.lr})
 
     def save(self, path: Path) -> None:
         """Write the study with nothing left to a default."""

@@ -12,7 +12,7 @@ from sunetlab.space.arrays.view import Subject, Training
 from sunetlab.space.factors import level_name
 from sunetlab.space.land import Feasible
 from sunetlab.space.match import COSTS, Question, alternatives, match
-from sunetlab.space.pick import Design, design, drawn, everything, listed, where_of
+from sunetlab.space.pick import Design, design, drawn, everything, levels_said, listed, where_of
 from sunetlab.space.screen import Funnel, Screen
 from sunetlab.space.space import Space
 from sunetlab.spec import SUNetSpec
@@ -112,7 +112,8 @@ def check_designs(study: "Study", task: "StudyTask") -> None:
 
 
 def beside(study: "Study", task: "StudyTask", classes: int) -> tuple[Design, ...]:
-    """The designs that are trained beside a search's winners, each named by the levels of the study's factors.
+    """The designs that are trained beside a search's winners, each named by the levels of the study's factors
+    and by what else it says.
 
     Raises:
         InputError: one is no network.
@@ -123,8 +124,11 @@ def beside(study: "Study", task: "StudyTask", classes: int) -> tuple[Design, ...
             spec = SUNetSpec.make(**{**study.shared(task, classes), **words})
         except InputError as error:
             raise InputError(f"winners.beside.{index}: {error}") from None
-        said = {word: getattr(spec, word) for word in study.varied}
-        found.append(Design({word: level_name(words.get(word, level)) for word, level in said.items()}, spec))
+        for word in {"task", "num_classes"} & words.keys():
+            raise InputError(f"winners.beside.{index}: {word}: follows from the tasks and their data; leave it out")
+        if spec in (one.spec for one in found):
+            raise InputError(f"winners.beside.{index}: the same network as an earlier one")
+        found.append(Design(levels_said(dict.fromkeys((*study.varied, *words)), words, spec), spec))
     return tuple(found)
 
 
@@ -165,7 +169,8 @@ def _matched(
     study: "Study", task: "StudyTask", equal: "Equal", solve: str, shared: dict[str, Any], size: Size
 ) -> tuple[Design, ...]:
     """For every arm and budget the design whose costs are the nearest to those of its family's baseline."""
-    arms, hold, found = study.arms or alternatives(study.network_factors), equal.hold, []
+    arms, hold, found = study.arms or _alternatives(study), equal.hold, []
+    words = dict.fromkeys(word for arm in arms for word in arm)
     for budget, arm in product(equal.budgets or (None,), arms):
         base = {word: level for word, level in (study.baseline or {}).items() if word in arm}
         question = Question(
@@ -179,14 +184,24 @@ def _matched(
             training=training_of(task.recipe),
             times=budget or 1.0,
         )
-        nearest = match(question).arms[0][0]
-        said = {word: level_name(level) for word, level in arm.items()}
+        try:
+            nearest = match(question).arms[0][0]
+        except InputError as error:  # in the words of a command
+            raise InputError(f"equal: {error}") from None
+        said = levels_said(words, arm, nearest.design.spec)
         levels = said if budget is None else {"budget": budget, **said}
         for name, part in nearest.mismatch.items():
             if abs(part) > hold[name]:
                 raise InputError(_too_far(levels | nearest.design.levels, name, part, hold[name], "the nearest design"))
         found.append(Design({**levels, solve: nearest.design.levels[solve]}, nearest.design.spec))
     return tuple({one.spec: one for one in reversed(found)}.values())[::-1]
+
+
+def _alternatives(study: "Study") -> list[dict[str, Any]]:
+    try:
+        return alternatives(study.network_factors)
+    except InputError as error:
+        raise InputError(f"equal: {error}") from None
 
 
 def _check_equal(study: "Study", task: "StudyTask", equal: "Equal", found: Sequence[Design], size: Size) -> None:

@@ -1,5 +1,6 @@
 """A study's table → verdicts: every arm against the one that was named before anything was trained, seed by seed."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pandas as pd
 from sunetlab.space.factors import level_name
 from sunetlab.study.baseline import families
 from sunetlab.study.definition import OF_TASKS, Study
+from sunetlab.study.designs import beside
 from sunetlab.study.results import last_stage
 from sunetlab.study.verdict import Comparison, Ranking, Verdict, compare, judged, ranked
 
@@ -34,16 +36,17 @@ def verdicts(study: Study, table: pd.DataFrame, task: str) -> list[Verdict]:
     if study.baseline is None or mine.empty:
         return []
     mine = mine[mine["stage"] == "trial"]
-    values = _values(study, mine, "value")
+    values = _values(mine, list(study.varied), "value")
     arms = list(values)
     if not arms:
         return []
     named = [dict(zip(study.varied, levels, strict=True)) for levels in arms]
+    told = {arm: label(study, arm) for arm in arms}
     found: dict[tuple[str, str], Comparison] = {}
-    told = families(study.baseline, study.telling, named)
-    for base, others in told.items():
-        found |= _compared(study, values, arms[base], [arms[other] for other in others])
-    return judged(found, family=sum(map(len, told.values())))  # what failed was asked all the same
+    strata = families(study.baseline, study.telling, named)
+    for base, others in strata.items():
+        found |= _compared(told, values, arms[base], [arms[other] for other in others])
+    return judged(found, family=sum(map(len, strata.values())))  # what failed was asked all the same
 
 
 def rankings(study: Study, table: pd.DataFrame) -> dict[str, list[Ranking]]:
@@ -80,44 +83,56 @@ def rankings(study: Study, table: pd.DataFrame) -> dict[str, list[Ranking]]:
 def label(study: Study, levels: Levels) -> str:
     """An arm by the factors that tell it from the others."""
     return ", ".join(
-        f"{name} {level}" for name, level in zip(study.varied, levels, strict=True) if name in study.telling
+        _said(name, level) for name, level in zip(study.varied, levels, strict=True) if name in study.telling
     )
+
+
+def _said(word: str, level: Any) -> str:
+    return f"{word} {level:g}" if isinstance(level, float) else f"{word} {level}"
 
 
 def _of_winners(study: Study, mine: pd.DataFrame) -> list[Verdict]:
     assert study.winners is not None
     tested = bool(mine.loc[mine["state"] == "finished", "test"].notna().all())
-    values = _values(study, mine, "test" if tested else "value")
-    words = study.winners.beside[0]
-    bases = [
-        arm
-        for arm in values
-        if all(level == level_name(words.get(w, level)) for w, level in zip(study.varied, arm, strict=True))
-    ]
-    if len(bases) != 1:
+    names = dict.fromkeys([*study.varied, *(word for words in study.winners.beside for word in words)])
+    values = _values(mine.astype(object).where(mine.notna(), None), list(names), "test" if tested else "value")
+    task = next(task for task in study.tasks if task.task in set(mine["task"]))
+    (first, *_) = beside(study, task, classes=2)
+    base = tuple(first.levels.get(name) for name in names)
+    if base not in values:
         return []
-    others = [arm for arm in values if arm != bases[0]]
+    others = [arm for arm in values if arm != base]
+    told = {arm: _named(study, dict(zip(names, arm, strict=True))) for arm in values}
     unit = "points on the test split" if tested else "points"
-    return judged(_compared(study, values, bases[0], others), unit, family=len(others))
+    return judged(_compared(told, values, base, others), unit, family=len(others))
 
 
-def _compared(study: Study, values: Values, base: Levels, others: list[Levels]) -> dict[tuple[str, str], Comparison]:
+def _named(study: Study, levels: Mapping[str, Any]) -> str:
+    """A winner, or a design beside the winners with what else it says."""
+    others = [_said(word, level) for word, level in levels.items() if word not in study.varied and level is not None]
+    return ", ".join([label(study, tuple(levels[word] for word in study.varied)), *others])
+
+
+def _compared(
+    named: Mapping[Levels, str], values: Values, base: Levels, others: list[Levels]
+) -> dict[tuple[str, str], Comparison]:
     """Every arm of a family that shares a seed with its baseline, by both names."""
     found = {}
     for arm in others:
         shared = sorted(values[arm].keys() & values[base].keys())
         if shared:
             first, second = ([values[each][seed] for seed in shared] for each in (base, arm))
-            found[label(study, arm), label(study, base)] = compare(first, second)
+            found[named[arm], named[base]] = compare(first, second)
     return found
 
 
-def _values(study: Study, table: pd.DataFrame, column: str) -> Values:
+def _values(table: pd.DataFrame, names: list[str], column: str) -> Values:
     """Every arm that has a trial, with the results of those that finished."""
-    names = list(study.varied)
-    values: Values = {tuple(row[name] for name in names): {} for row in table.to_dict("records")}
-    for row in table[table["state"] == "finished"].to_dict("records"):
-        values[tuple(row[name] for name in names)][int(row["seed"])] = float(row[column])
+    values: Values = {}
+    for row in table.to_dict("records"):
+        found = values.setdefault(tuple(row[name] for name in names), {})
+        if row["state"] == "finished":
+            found[int(row["seed"])] = float(row[column])
     return values
 
 

@@ -1,6 +1,6 @@
 """From a study's file to its table: which data it is on, recipes written out; and what is wrong with a table."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,7 +102,7 @@ def _resolved(task: Any, factors: Raw, where: str) -> Any:
         raise InputError(f"{where}: recipe and data must be tables")
     first = {word: said[0] for word, said in factors.items() if isinstance(said, list) and said}
     for word, level in first.items():
-        if recipe.get(word, level) != level:
+        if word in recipe and recipe[word] != level and shown(recipe[word]) != shown(level):  # nan is not nan
             rule = "the factor of that name overrides it; leave it out"
             raise InputError(f"{where}.recipe: {word}: {shown(recipe[word])}: {rule}")
     resolved = Recipe.resolve({**recipe, **first}, f"{where}.recipe")
@@ -123,11 +123,23 @@ def complaints(study: "Study") -> Iterator[str]:
             yield f"baseline: {word}: is not varied; varied are {', '.join(study.telling)}"
     if study.equal and not study.baseline:
         yield "equal: costs are held to those of the baseline; name it in [baseline]"
-    if study.rank is not None:
-        if study.rank == "task" and len(study.tasks) < 2:
+    if study.equal and study.equal.solve in (*study.network_factors, *(word for arm in study.arms for word in arm)):
+        yield f"equal.solve: {study.equal.solve}: is found for every arm; it cannot vary as well"
+    yield from _of_rank(study)
+
+
+def _of_rank(study: "Study") -> Iterator[str]:
+    if study.rank is None:
+        return
+    if study.rank == "task":
+        if len(study.tasks) < 2:
             yield "rank: task: goes with two tasks"
-        elif study.rank != "task" and study.rank not in study.telling:
-            yield f"rank: {study.rank}: must be task, or a word that varies: {', '.join(study.telling)}"
+    elif study.rank not in study.telling:
+        yield f"rank: {study.rank}: must be task, or a word that varies: {', '.join(study.telling)}"
+    elif study.telling == [study.rank]:
+        yield f"rank: {study.rank}: nothing else varies, so there are no designs to put in order"
+    elif any(isinstance(level, str) and any(map(str.isdigit, level)) for level in study.varied[study.rank]):
+        yield f"rank: {study.rank}: its levels must be said one by one, as numbers in a list"
 
 
 def _twice(study: "Study") -> Iterator[str]:
@@ -139,8 +151,15 @@ def _twice(study: "Study") -> Iterator[str]:
     for table, seeds in (("tune", study.tune and study.tune.seeds), ("winners", study.winners and study.winners.seeds)):
         for seed in set(seeds or ()) & set(study.seeds):
             yield f"{table}.seeds: {seed}: is among the study's own seeds, which it must not touch"
-    if study.tune and len(set(study.tune.lr)) < len(study.tune.lr):
+        if len(set(seeds or ())) < len(seeds or ()):
+            yield f"{table}.seeds: {shown(seeds)}: a seed stands twice"
+    if study.tune and not _differ(study.tune.lr):
         yield f"tune.lr: {shown(study.tune.lr)}: a multiple stands twice"
+    if study.equal and not _differ(study.equal.budgets):
+        yield f"equal.budgets: {shown(study.equal.budgets)}: a budget stands twice"
+    for name in study.measured:
+        if study.measured.count(name) > 1 or name in study.varied:
+            yield f"measured: {name}: is told already; leave it out"
 
 
 def _of_sampler(study: "Study") -> Iterator[str]:
@@ -157,6 +176,8 @@ def _of_sampler(study: "Study") -> Iterator[str]:
         yield f"pruner: {study.pruner}: Optuna prunes by one aim, nsga2 has two; leave it out, or take tpe and where"
     if study.winners and not is_search:
         yield "winners: go with a search: sampler random, tpe or nsga2"
+    if study.winners and study.recipe_factors:
+        yield "winners: a design is trained anew with one recipe; leave the factors of the recipe out"
     if is_search and (study.equal or study.tune or study.recipe_factors):
         table = "equal" if study.equal else "tune" if study.tune else "factors: recipe"
         if study.equal or study.tune or study.is_adaptive or study.pruner != "none":
@@ -165,10 +186,23 @@ def _of_sampler(study: "Study") -> Iterator[str]:
         yield "baseline: goes with designs that are all trained; a search chooses them by their results"
 
 
+def _differ(levels: Iterable[Any]) -> bool:
+    """Whether no two levels are the same in the names of the runs' folders: numbers count to six digits."""
+    names = [f"{level:g}" if isinstance(level, float) else str(level) for level in levels]
+    return len(set(names)) == len(names)
+
+
 def _of_recipe(study: "Study") -> Iterator[str]:
-    for word in study.recipe_factors:
+    for word, levels in study.recipe_factors.items():
         if word not in Recipe.model_fields or word == "augment":
             yield f"factors: recipe.{word}: no word of a recipe that can vary"
+        if not isinstance(levels, list) or not levels:
+            yield f"factors: recipe.{word}: {shown(levels)}: must be a list of at least one level"
+            return
+        if not _differ(levels):
+            yield f"factors: recipe.{word}: {shown(levels)}: a level stands twice"
+        if word in ("epochs", "iterations") and study.tune and study.tune.epochs:
+            yield f"tune.epochs: {study.tune.epochs}: recipe.{word} varies; leave one of the two out"
         if word == "lr" and study.tune:
             yield "factors: recipe.lr: is tuned for every arm; it is one or the other"
         other, value = IDLE.get(word, (word, None))

@@ -45,7 +45,8 @@ def load_study(folder: Path) -> Study:
 def trials(study: Study, folder: Path) -> pd.DataFrame:
     """One row per candidate that was put in line: its last trial, but for interruptions that were made good.
 
-    Columns: task, stage, design (the spec's id), one per factor, seed, lr (where it was tuned), state, reason, detail,
+    Columns: task, stage, design (the spec's id), one per factor, one per other word of the designs beside a search's
+    winners, seed, lr (where it was tuned), state, reason, detail,
     value (in [0, 1]; of a pruned trial its last; nan where there is none), test (the same of the test split, of a
     search's winners), params, macs (of one image), what the study has measured, seconds, folder.
     """
@@ -57,7 +58,8 @@ def trials(study: Study, folder: Path) -> pd.DataFrame:
             if key not in rows or not is_open(trial):
                 rows[key] = row
     figures = ("state", "reason", "detail", "value", "test", "params", "macs", *_measured(study), "seconds", "folder")
-    names = ["task", "stage", "design", *study.varied, "seed", *(("lr",) if study.tune else ()), *figures]
+    words = dict.fromkeys((*study.varied, *_of_beside(study)))
+    names = ["task", "stage", "design", *words, "seed", *(("lr",) if study.tune else ()), *figures]
     return pd.DataFrame(list(rows.values()), columns=names)
 
 
@@ -181,6 +183,12 @@ def _optuna_of(study: Study, task: str, folder: Path) -> optuna.Study | None:
 def _measured(study: Study) -> list[str]:
     """What a study has measured beside the figures that every table has."""
     return [name for name in study.measured if name not in ("params", "macs")]
+
+
+def _of_beside(study: Study) -> list[str]:
+    """What the designs beside a search's winners say that no table has anyway."""
+    beside = study.winners.beside if study.winners else ()
+    return [word for words in beside for word in words if word not in ("params", "macs", *study.measured)]
 
 
 def _row(study: Study, task: str, trial: FrozenTrial, folder: Path) -> dict[str, Any]:
