@@ -62,7 +62,9 @@ def _path(details: ErrorDetails) -> tuple[str, ...]:
 
 def _is_union_tag(part: str | int) -> bool:
     """Whether pydantic put this part of a location in for the branch of a union, not for a field of the user's."""
-    return isinstance(part, str) and (part in {"int", "float", "str", "bool", "constrained-int", "constrained-float"} or "[" in part)
+    return isinstance(part, str) and (
+        part in {"int", "float", "str", "bool", "constrained-int", "constrained-float"} or "[" in part
+    )
 
 
 def _rule(details: ErrorDetails, model: type[BaseModel]) -> Iterator[str]:

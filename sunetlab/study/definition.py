@@ -66,7 +66,7 @@ class Equal(Table):
 
     hold: Annotated[dict[str, Tolerance], Field(min_length=1)]
     solve: Literal["n", "stacks", "widths"] | None = None
-    budgets: tuple[Whole | Positive, ...] = ()
+    budgets: tuple[Positive | Whole, ...] = ()
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

@@ -9,7 +9,6 @@ from sunetlab.analysis.report import analyze
 from sunetlab.errors import InputError
 from sunetlab.space.arrays.quantities import known, values
 from sunetlab.space.arrays.view import Subject, Training
-from sunetlab.space.factors import level_name
 from sunetlab.space.land import Feasible
 from sunetlab.space.match import COSTS, Question, alternatives, match
 from sunetlab.space.pick import Design, design, drawn, everything, levels_said, listed, where_of
@@ -112,8 +111,7 @@ def check_designs(study: "Study", task: "StudyTask") -> None:
 
 
 def beside(study: "Study", task: "StudyTask", classes: int) -> tuple[Design, ...]:
-    """The designs that are trained beside a search's winners, each named by the levels of the study's factors
-    and by what else it says.
+    """The designs beside a search's winners, each named by the levels of the study's factors and by what else it says.
 
     Raises:
         InputError: one is no network.

@@ -152,7 +152,7 @@ def unjudged(study: Study, table: pd.DataFrame, task: str) -> list[str]:
     mine = table[(table["task"] == task) & (table["stage"] == "trial")]
     if study.baseline is None or mine["state"].isin(["waiting", "running"]).any():
         return []
-    values = _values(study, mine, "value")
+    values = _values(mine, list(study.varied), "value")
     return [
         f"{label(study, arm)}: no conclusion: none of its trials has finished." for arm in values if not values[arm]
     ]
