@@ -1,15 +1,18 @@
 """Studies as a clumsy hand writes them: refused where the file is read, in one line, or done as they say."""
 
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pandas as pd
 import pytest
 
 from sunetlab import InputError
-from sunetlab.study import results
+from sunetlab.study import queue, results
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import make_designs
 from sunetlab.study.judge import verdicts
+from sunetlab.study.line import Entry
 from sunetlab.study.runner import run_study
 from tests.test_stages import EQUAL, SEARCHED, TUNED, load, train_as
 from tests.tiny import SEARCH, STUDY
@@ -156,3 +159,26 @@ def test_the_first_beside_the_winners_is_the_one_they_are_compared_with(
         values = winners.set_index(["design", "seed"])["value"]
         means = {name: values[name].mean() - values[base].mean() for name in set(winners["design"]) - new}
         assert sorted(each.comparison.difference for each in judged) == pytest.approx(sorted(means.values()))
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_search_goes_on_that_was_killed_while_a_trial_got_its_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_as(monkeypatch, lambda run: 0.1 * run.spec.n)
+    study, folder = load(tmp_path, SEARCH), tmp_path / "out"
+    run_study(study, tmp_path / "undisturbed", "cpu")
+    run_study(study, folder, "cpu", 2)
+
+    def killed(trial: optuna.Trial, entry: Entry, _: Any) -> None:
+        trial.suggest_float(next(iter(entry.params)), 0, 1)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(queue, "_take", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_study(study, folder, "cpu")
+    run_study(study, folder, "cpu")
+    tables = [results.trials(study, each)[["folder", "value"]] for each in (folder, tmp_path / "undisturbed")]
+    first, second = (dict(table.to_dict("split")["data"]) for table in tables)
+    assert first == second
