@@ -1,18 +1,21 @@
 """Studies as a clumsy hand writes them: refused where the file is read, in one line, or done as they say."""
 
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pandas as pd
 import pytest
 
 from sunetlab import InputError
-from sunetlab.study import results
+from sunetlab.study import queue, results
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import make_designs
 from sunetlab.study.judge import verdicts
+from sunetlab.study.line import Entry
 from sunetlab.study.runner import run_study
-from tests.test_stages import EQUAL, SEARCHED, TUNED, load
-from tests.tiny import STUDY
+from tests.test_stages import EQUAL, SEARCHED, TUNED, load, train_as
+from tests.tiny import SEARCH, STUDY
 
 FREE = STUDY.replace("epochs = 2, ", "")
 RANDOM = SEARCHED.replace('"tpe"', '"random"').replace("test = true", "test = false")
@@ -31,6 +34,7 @@ RANDOM = SEARCHED.replace('"tpe"', '"random"').replace("test = true", "test = fa
         (STUDY, "depth = [1, 2]", f"depth = [1, 2]\nrecipe.lr = {[i + 1 for i in range(1001)]}", ("1,001", "at most")),
         (TUNED, "seeds = [7, 8]", "seeds = [7, 7]", ("tune.seeds: 7,7", "twice")),
         (TUNED, "lr = [0.5, 1, 4]", "lr = [1, 1.00000001]", ("tune.lr", "twice")),
+        (TUNED.replace("lr = 0.01", "lr = 99.0"), "lr = [0.5, 1, 4]", "lr = [1, 1e308]", ("lr: inf", "finite")),
         (
             TUNED.replace("epochs = 2, ", ""),
             "factors = { depth",
@@ -115,8 +119,9 @@ def test_levels_are_told_as_they_are_said(tmp_path: Path) -> None:
     ],
 )
 def test_what_an_arm_leaves_out_is_what_its_network_has(
-    baseline: str, names: list[tuple[str, str]], tmp_path: Path
+    baseline: str, names: list[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    train_as(monkeypatch, lambda run: 0.1 * run.spec.depth[0])
     arms = '[[arms]]\ndepth = 1\n[[arms]]\ndepth = 2\nconnectivity = "dense"\n'
     text = STUDY.replace("[factors]\ndepth = [1, 2]\n", arms).replace("[network]", f"baseline = {baseline}\n[network]")
     study = load(tmp_path, text)
@@ -128,8 +133,11 @@ def test_what_an_arm_leaves_out_is_what_its_network_has(
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("beside", ["{ n = 4 }", "{ n = 4, stacks = [1, 1, 1] }", "{ n = 5, stem_width = 8 }"])
-def test_the_first_beside_the_winners_is_the_one_they_are_compared_with(beside: str, tmp_path: Path) -> None:
+def test_the_first_beside_the_winners_is_the_one_they_are_compared_with(
+    beside: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever it leaves out, and though a winner has all the levels that it says."""
+    train_as(monkeypatch, lambda run: 0.1 * run.spec.n + 0.01 * len(run.spec.stacks) + 0.001 * run.spec.stem_width)
     text = SEARCHED.replace("{ n = 2, depth = 1, stem_width = 4, stacks = [1, 1] }", beside)
     text = (
         text.replace('"tpe"', '"random"').replace("designs = 4", "designs = 99").replace("designs = 2", "designs = 9")
@@ -151,3 +159,26 @@ def test_the_first_beside_the_winners_is_the_one_they_are_compared_with(beside: 
         values = winners.set_index(["design", "seed"])["value"]
         means = {name: values[name].mean() - values[base].mean() for name in set(winners["design"]) - new}
         assert sorted(each.comparison.difference for each in judged) == pytest.approx(sorted(means.values()))
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_search_goes_on_that_was_killed_while_a_trial_got_its_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_as(monkeypatch, lambda run: 0.1 * run.spec.n)
+    study, folder = load(tmp_path, SEARCH), tmp_path / "out"
+    run_study(study, tmp_path / "undisturbed", "cpu")
+    run_study(study, folder, "cpu", 2)
+
+    def killed(trial: optuna.Trial, entry: Entry, _: Any) -> None:
+        trial.suggest_float(next(iter(entry.params)), 0, 1)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(queue, "_take", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_study(study, folder, "cpu")
+    run_study(study, folder, "cpu")
+    tables = [results.trials(study, each)[["folder", "value"]] for each in (folder, tmp_path / "undisturbed")]
+    first, second = (dict(table.to_dict("split")["data"]) for table in tables)
+    assert first == second

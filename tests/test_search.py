@@ -245,6 +245,7 @@ def test_trials_of_other_designs_are_refused(tmp_path: Path) -> None:
     run_study(study, folder, "cpu", most=2)
     with sqlite3.connect(folder / "optuna.db") as connection:
         connection.execute("update trial_params set param_value = 1 - param_value where param_name = 'depth1'")
+        connection.execute("delete from trial_system_attributes where key like 'fixed_params%'")
     with pytest.raises(InputError, match="classification: trial 0 is of no design that keeps the bounds"):
         run_study(study, folder, "cpu")
 

@@ -25,8 +25,9 @@ def stage_of(trial: FrozenTrial) -> str:
 
 
 def planned(trial: FrozenTrial) -> dict[str, Any]:
-    """A trial's parameters, also where it still waits for them."""
-    return trial.params or trial.system_attrs.get("fixed_params", {})
+    """A trial's parameters, also where it still waits for them, or was killed when it had some of them only."""
+    found: dict[str, Any] = trial.system_attrs.get("fixed_params") or trial.params
+    return found
 
 
 def levels_of(trial: FrozenTrial) -> dict[str, Any]:
