@@ -3,8 +3,10 @@
     python bench/study.py [--runs 3] [--epochs 5] [--side 2]
 
 The same trainings bare, one call of `train` after the other, and through `run_study`, in turns, in one process, on
-images that are made once before; whole wall times, and of the study's also what passes outside of its trainings, which
-other jobs on the machine disturb less. Then trials an hour of so many trainings at a time against one.
+images that are made once before: wall and CPU times, and of the study's what passes outside of its trainings. Where
+other jobs share the machine, wall times of two turns differ by more than a study can cost: CPU times do so less, and
+what passes outside of the trainings is told apart in one and the same turn. Then trials an hour of so many trainings at
+a time against one.
 """
 
 import argparse
@@ -16,10 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 import torch
@@ -31,6 +33,7 @@ from sunetlab.train.data import DataSource, open_data
 from sunetlab.train.loop import train
 from sunetlab.train.run import Run
 
+SEEDS = (0, 1)
 MARK = 2.0  # percent that a study may take on top of its trainings
 STUDY = """
 question = "What does a study cost?"
@@ -64,64 +67,95 @@ def timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def through_a_study(study: Study, data: DataSource, folder: Path) -> tuple[float, float]:
-    """Wall seconds of a study on data that are open, and of those what passed outside of `train`."""
-    inside = 0.0
+class Seconds(NamedTuple):
+    """How long something took: by the clock on the wall, and of this process's work, on all cores together."""
+
+    wall: float
+    cpu: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:.2f} s, CPU {self.cpu:.2f} s"
+
+
+class Stopwatch:
+    """Adds up what passes inside of it."""
+
+    def __init__(self) -> None:
+        self.total = Seconds(0.0, 0.0)
+
+    def __enter__(self) -> "Stopwatch":
+        self.began = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        wall, cpu = time.perf_counter() - self.began[0], time.process_time() - self.began[1]
+        self.total = Seconds(self.total.wall + wall, self.total.cpu + cpu)
+
+
+def through_a_study(study: Study, data: DataSource, folder: Path) -> tuple[Seconds, Seconds]:
+    """What a study takes on data that are open, and what of it passes outside of `train`."""
+    whole, inside = Stopwatch(), Stopwatch()
 
     def watched(*arguments: Any) -> dict[str, Any]:
-        nonlocal inside
-        began = time.perf_counter()
-        try:
+        with inside:
             return train(*arguments)
-        finally:
-            inside += time.perf_counter() - began
 
-    with mock.patch.object(attempt, "train", watched), mock.patch.object(runner, "open_data", return_value=data):
-        whole = timed(lambda: run_study(study, folder, "cpu"))
-    return whole, whole - inside
+    replaced = mock.patch.object(attempt, "train", watched), mock.patch.object(runner, "open_data", return_value=data)
+    with replaced[0], replaced[1], whole:
+        run_study(study, folder, "cpu")
+    outside = Seconds(whole.total.wall - inside.total.wall, whole.total.cpu - inside.total.cpu)
+    return whole.total, outside
 
 
-def bare(runs: Sequence[Run], data: DataSource, folder: Path) -> float:
-    """Wall seconds of the same trainings, as a script would make them."""
-
-    def work() -> None:
+def bare(runs: Sequence[Run], data: DataSource, folder: Path) -> Seconds:
+    """What the same trainings take as a script would make them."""
+    with Stopwatch() as whole:
         for number, run in enumerate(runs):
             train(run, data, folder / str(number), "cpu")
+    return whole.total
 
-    return timed(work)
 
-
-def overhead(runs: int, epochs: int) -> None:
-    """Print both, run by run, and their medians."""
-    rows = []
+def turns(runs: int, epochs: int) -> Iterator[tuple[Seconds, Seconds, Seconds]]:
+    """Of each turn: bare, through a study, and what of that is outside of training."""
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
-        study = Study.load(write_study(root, (0, 1), epochs))
+        study = Study.load(write_study(root, SEEDS, epochs))
         data = open_data(study.tasks[0].data)
         for split in ("train", "val"):
             data.split(split)
         run_study(study, root / "first", "cpu", most=1)  # imports, and whatever a first training prepares
-        trained = [Run.load(path.parent) for path in sorted((root / "first").rglob("run.toml"))]
-        trained = [run.model_copy(update={"seed": seed}) for run in trained[:1] for seed in study.seeds]
+        trained = Run.load(next((root / "first").rglob("run.toml")).parent)
+        asked = [trained.model_copy(update={"seed": seed}) for seed in SEEDS]
         for number in range(runs):
-            took: dict[str, float] = {}
-            sides = ("bare", "study") if number % 2 else ("study", "bare")
-            for side in sides:
+            for side in ("bare", "study") if number % 2 else ("study", "bare"):
                 folder = root / f"{side}-{number}"
                 if side == "bare":
                     folder.mkdir()
-                    took["bare"] = bare(trained, data, folder)
+                    alone = bare(asked, data, folder)
                 else:
-                    took["study"], took["outside"] = through_a_study(study, data, folder)
+                    through, outside = through_a_study(study, data, folder)
                 shutil.rmtree(folder)
-            rows.append([took["bare"], took["study"], took["outside"]])
-    medians = [statistics.median(column) for column in zip(*rows, strict=True)]
-    cells = [[*map("{:.1f} s".format, row[:2]), f"{row[2]:.2f} s"] for row in (*rows, medians)]
-    names = [*(f"run {number}" for number in range(1, runs + 1)), "median"]
-    columns = [f"{len(trained)} trainings", "bare", "through a study", "of which outside of training"]
-    table(columns, [[name, *cell] for name, cell in zip(names, cells, strict=True)])
-    more, outside = 100 * (medians[1] / medians[0] - 1), 100 * medians[2] / (medians[1] - medians[2])
-    print(f"{more:+.1f} % by the medians; {outside:.1f} % outside of training; the mark is {MARK:g} %\n")  # noqa: T201
+            yield alone, through, outside
+
+
+def overhead(runs: int, epochs: int) -> None:
+    """Print both, turn by turn, and their medians."""
+    done: list[tuple[Seconds, Seconds, Seconds]] = []
+    columns = [f"{len(SEEDS)} trainings", "bare", "through a study", "of which outside of training"]
+    table(columns, [])
+    for turn in turns(runs, epochs):
+        done.append(turn)
+        row(f"turn {len(done)}", *turn)
+    medians = [Seconds(*map(statistics.median, zip(*column, strict=True))) for column in zip(*done, strict=True)]
+    row("median", *medians)
+    alone, through, outside = medians
+    inside = Seconds(through.wall - outside.wall, through.cpu - outside.cpu)
+    print(  # noqa: T201
+        f"\nthrough a study, by the medians: {100 * (through.wall / alone.wall - 1):+.1f} %, CPU "
+        f"{100 * (through.cpu / alone.cpu - 1):+.1f} %; outside of training {100 * outside.wall / inside.wall:.1f} %, "
+        f"CPU {100 * outside.cpu / inside.cpu:.1f} %; the mark is {MARK:g} %\n",
+        flush=True,
+    )
 
 
 def side_by_side(side: int, epochs: int) -> None:
@@ -149,9 +183,13 @@ def side_by_side(side: int, epochs: int) -> None:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A Markdown table on standard output."""
-    for row in (columns, ["---"] * len(columns), *rows):
-        print("| " + " | ".join(map(str, row)) + " |", flush=True)  # noqa: T201
-    print(flush=True)  # noqa: T201
+    for cells in (columns, ["---"] * len(columns), *rows):
+        row(*cells)
+
+
+def row(*cells: object) -> None:
+    """A row of it."""
+    print("| " + " | ".join(map(str, cells)) + " |", flush=True)  # noqa: T201
 
 
 def main() -> None:
