@@ -47,7 +47,7 @@ def verdict(
             say_lines(one.sentence)
         if not found and asked.rank is None:
             say("No trial of another design has finished with a seed of the baseline's.")
-        for line in [*unjudged(asked, table, task), *rates_at_edge(table, task, asked)]:
+        for line in [*unjudged(asked, table, task), *rates_at_edge(asked, table, task)]:
             note(line)
     if (left := int(table["state"].isin(["waiting", "running"]).sum())) and any(judged.values()):
         note(f"{left} trials are left: whoever looks before the end finds differences more often than p says")

@@ -158,7 +158,7 @@ def unjudged(study: Study, table: pd.DataFrame, task: str) -> list[str]:
     ]
 
 
-def rates_at_edge(table: pd.DataFrame, task: str, study: Study) -> list[str]:
+def rates_at_edge(study: Study, table: pd.DataFrame, task: str) -> list[str]:
     """Arms whose best learning rate was the lowest or highest of those tried, so that a better one may lie beyond."""
     mine = table[table["task"] == task]
     tuning, chosen = mine[mine["stage"] == "tuning"], mine[mine["stage"] == "trial"]

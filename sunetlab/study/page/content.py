@@ -145,7 +145,7 @@ def _task_page(
         ),
         foot=Markup(forest.foot(scale)),
         rankings=ranked(study, rankings(study, table).get(name, []), groups, name),
-        edges=tuple(rates_at_edge(table, name, study)),
+        edges=tuple(rates_at_edge(study, table, name)),
         unjudged=tuple(unjudged(study, table, name)),
         counts=counts,
         feasible=results.feasible(study, folder, name),
