@@ -7,52 +7,25 @@ another takes its place; a candidate with which workers die again and again is a
 
 import multiprocessing
 import os
-import signal
-import threading
-import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from multiprocessing.connection import Connection, wait
-from pathlib import Path
-from typing import Any, NamedTuple, Self
+from multiprocessing.connection import wait
+from typing import Any, Self
 
-from sunetlab.errors import SunetlabError
-from sunetlab.study.attempt import attempt, is_out_of_memory
 from sunetlab.study.definition import StudyTask
 from sunetlab.study.designs import quantities
 from sunetlab.study.pace import COUNTS, PROBE_S, find_pace
 from sunetlab.study.pruning import Pruned
 from sunetlab.study.queue import Queue, Ticket
 from sunetlab.study.watch import StudyWatch
-from sunetlab.train.data import DataSource, open_data
+from sunetlab.study.worker import Job, serve
 from sunetlab.train.device import pick_device
 from sunetlab.train.run import Run
-from sunetlab.train.timing import pace
-from sunetlab.train.watch import Watch
 
 DEATHS = 3  # of workers that train a candidate, until it counts as failed
-TELL_S = 0.5  # seconds between two reports of steps
 LOOKED_AT = 50  # candidates among which the costliest is looked for
 _SPAWN = multiprocessing.get_context("spawn")  # torch and its threads do not survive a fork
-
-
-class Job(NamedTuple):
-    """What a worker is handed.
-
-    Attributes:
-        task: which of the study's.
-        run: what to train.
-        folder: where; None only to see how fast it goes.
-        threads: of the processor, that it may take.
-        seconds: to see how fast it goes.
-    """
-
-    task: int
-    run: Run
-    folder: Path | None
-    threads: int
-    seconds: float = 0.0
 
 
 def together(queues: Sequence[Queue], device: str, most: int | None, watch: StudyWatch, workers: int | None) -> bool:
@@ -256,7 +229,7 @@ class Worker:
 
     def _start(self) -> None:
         self.pipe, theirs = _SPAWN.Pipe()
-        self.process = _SPAWN.Process(target=_serve, args=(theirs, *self.args), daemon=True)
+        self.process = _SPAWN.Process(target=serve, args=(theirs, *self.args), daemon=True)
         self.process.start()
         theirs.close()
 
@@ -266,82 +239,3 @@ def _threads() -> int:
     import torch
 
     return torch.get_num_threads()
-
-
-# What follows runs in the worker.
-
-
-def _serve(pipe: "Connection", tasks: tuple[StudyTask, ...], device: str) -> None:
-    """Train what comes through the pipe until it is closed."""
-    import torch
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who interrupts the study ends its workers
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    sources: dict[int, DataSource] = {}
-    while True:
-        try:
-            job = pipe.recv()
-        except EOFError:
-            return
-        try:
-            torch.set_num_threads(job.threads)
-            if job.task not in sources:
-                sources[job.task] = open_data(tasks[job.task].data)
-            if job.folder is None:
-                pipe.send(("pace", _pace(job, sources[job.task], device)))
-                continue
-            outcome = attempt(job.run, sources[job.task], job.folder, device, _Told(pipe))
-        except (OSError, SunetlabError) as error:  # a full disk, changed data: the study stops
-            pipe.send(("raised", error))
-            return
-        pipe.send(("outcome", outcome))
-
-
-def _pace(job: Job, data: DataSource, device: str) -> float | None:
-    """Images a second; None where there is no memory for it."""
-    try:
-        return pace(job.run, data, pick_device(device), job.seconds)
-    except Exception as error:
-        if is_out_of_memory(error):
-            return None
-        raise
-
-
-def _die_with_parent() -> None:
-    """A worker whose study was killed must not go on in a folder that another may take."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-    os._exit(1)
-
-
-class _Told(Watch):
-    """What a training tells, sent through a pipe: steps now and then, epochs at once, with an answer to wait for."""
-
-    def __init__(self, pipe: "Connection") -> None:
-        self.pipe, self.images, self.told = pipe, 0, time.monotonic()
-
-    def begin(self, epochs: int, finished: int, images: int) -> None:
-        """See `Watch`."""
-        self.pipe.send(("begin", (epochs, finished, images)))
-
-    def step(self, images: int) -> None:
-        """See `Watch`."""
-        self.images += images
-        if time.monotonic() - self.told > TELL_S:
-            self._tell()
-
-    def epoch(self, row: dict[str, Any]) -> None:
-        """Tell of an epoch.
-
-        Raises:
-            Pruned: the answer is to stop.
-        """
-        self._tell()
-        self.pipe.send(("epoch", (row,)))
-        if (stop := self.pipe.recv()) is not None:
-            raise Pruned(*stop)
-
-    def _tell(self) -> None:
-        self.pipe.send(("step", (self.images,)))
-        self.images, self.told = 0, time.monotonic()

@@ -30,6 +30,7 @@ from sunetlab.train.data import DataSource, open_data
 from sunetlab.train.device import pick_device
 
 STUDY, LOCK = "study.toml", ".lock"
+LOOK_S = 0.5  # seconds to wait for somebody who only looks whether the lock is held
 
 
 def check_folder(study: Study, folder: Path) -> None:
@@ -131,7 +132,7 @@ def _open(study: Study, task: StudyTask, watch: StudyWatch) -> DataSource:
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
     try:
-        with FileLock(folder / LOCK, timeout=0):
+        with FileLock(folder / LOCK, timeout=LOOK_S):
             yield
     except Timeout:
         raise SunetlabError(f"{folder}: somebody else is running this study here") from None

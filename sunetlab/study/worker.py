@@ -1,0 +1,116 @@
+"""What runs in a process that trains for a study: jobs come through a pipe, and what becomes of them goes back."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sunetlab.errors import SunetlabError
+from sunetlab.study.attempt import attempt
+from sunetlab.study.definition import StudyTask
+from sunetlab.study.pruning import Pruned
+from sunetlab.train.data import DataSource, open_data
+from sunetlab.train.device import pick_device
+from sunetlab.train.run import Run
+from sunetlab.train.timing import pace
+from sunetlab.train.watch import Watch
+
+TELL_S = 0.5  # seconds between two reports of steps
+
+
+class Job(NamedTuple):
+    """What a worker is handed.
+
+    Attributes:
+        task: which of the study's.
+        run: what to train.
+        folder: where; None only to see how fast it goes.
+        threads: of the processor, that it may take.
+        seconds: to see how fast it goes.
+    """
+
+    task: int
+    run: Run
+    folder: Path | None
+    threads: int
+    seconds: float = 0.0
+
+
+def serve(pipe: Connection, tasks: tuple[StudyTask, ...], device: str) -> None:
+    """Train what comes through the pipe until it is closed."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who interrupts the study ends its workers
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    sources: dict[int, DataSource] = {}
+    while True:
+        try:
+            job = pipe.recv()
+        except EOFError:
+            return
+        try:
+            torch.set_num_threads(job.threads)
+            if job.task not in sources:
+                sources[job.task] = open_data(tasks[job.task].data)
+            if job.folder is None:
+                pipe.send(("pace", _pace(job, sources[job.task], device)))
+                continue
+            outcome = attempt(job.run, sources[job.task], job.folder, device, _Told(pipe))
+        except (OSError, SunetlabError) as error:  # a full disk, changed data: the study stops
+            pipe.send(("raised", error))
+            return
+        pipe.send(("outcome", outcome))
+
+
+def _pace(job: Job, data: DataSource, device: str) -> float | None:
+    """Images a second; None where it does not go: a trial of it will say why."""
+    try:
+        return pace(job.run, data, pick_device(device), job.seconds)
+    except (OSError, SunetlabError):  # nobody's doing
+        raise
+    except Exception:
+        return None
+
+
+def _die_with_parent() -> None:
+    """A worker whose study was killed must not go on in a folder that another may take."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+    os._exit(1)
+
+
+class _Told(Watch):
+    """What a training tells, sent through a pipe: steps now and then, epochs at once, with an answer to wait for."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe, self.images, self.told = pipe, 0, time.monotonic()
+
+    def begin(self, epochs: int, finished: int, images: int) -> None:
+        """See `Watch`."""
+        self.pipe.send(("begin", (epochs, finished, images)))
+
+    def step(self, images: int) -> None:
+        """See `Watch`."""
+        self.images += images
+        if time.monotonic() - self.told > TELL_S:
+            self._tell()
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """Tell of an epoch.
+
+        Raises:
+            Pruned: the answer is to stop.
+        """
+        self._tell()
+        self.pipe.send(("epoch", (row,)))
+        if (stop := self.pipe.recv()) is not None:
+            raise Pruned(*stop)
+
+    def _tell(self) -> None:
+        self.pipe.send(("step", (self.images,)))
+        self.images, self.told = 0, time.monotonic()
