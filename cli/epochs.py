@@ -24,13 +24,15 @@ def training(
     as_csv: Csv = False,
 ) -> None:
     """A run's learning rate, losses and validation figures, epoch by epoch."""
-    from sunetlab.train.run import RUN, Run, read_log
+    from sunetlab.train.run import LOG, RESULT, RUN, Run, read_log
 
     form = form_asked(as_json, as_csv)
     path = None if plot is None else file_named("--plot", plot, ".svg")
     if not (run / RUN).exists():
         raise InputError(f"{run}: no run was trained there: it has no {RUN}")
     asked, rows = Run.load(run), read_log(run)
+    if not rows and (run / RESULT).exists():
+        raise InputError(f"{run / LOG}: is gone or empty; without {RESULT} the same training writes both again")
     if not rows:
         raise InputError(f"{run}: no epoch has finished yet")
     figures = ["accuracy", "top5", "miou", "pixel_accuracy"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from sunetlab import InputError, SUNetSpec
-from sunetlab.files import read_table, shown
+from sunetlab.files import shown
 
 from .answers import TOP, Answers, Look
 from .given import in_flags
@@ -141,15 +141,12 @@ def _files(images: Iterable[Path]) -> Iterable[Path]:
 
 def _seen_at(folder: Path, made: "Run | None", spec: SUNetSpec) -> tuple[int, int] | None:
     """(height, width) in px that images are brought to, as they were in training; None leaves them as they are."""
-    from sunetlab.model.folder import DATA
+    from sunetlab.train.run import seen_size
 
     asked = None if made is None or made.data.keeps_sizes else made.data.size
     if asked is not None or spec.task == "segmentation":
         return asked
-    if not (folder / DATA).exists():
-        return spec.design_size
-    height, width = read_table(folder / DATA)["size"]
-    return height, width
+    return seen_size(folder) or spec.design_size
 
 
 def _look(predictor: "Predictor", file: Path, size: tuple[int, int] | None, with_maps: bool) -> Look:

@@ -105,7 +105,11 @@ def read_table(path: Path) -> dict[str, Any]:
     if reader is None:
         raise InputError(f"{path}: unknown kind of file; known are {', '.join(readers)}")
     try:
+        if may_never_end(path):
+            raise InputError(f"{path}: is no ordinary file")
         table = reader(path.read_text(encoding="utf-8"))
+    except InputError:  # a ValueError, too
+        raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except OSError as error:  # a folder, a file where a folder should be, no permission, a name too long
@@ -115,6 +119,11 @@ def read_table(path: Path) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise InputError(f"{path}: must hold a table of keys, not a {type(table).__name__}")
     return table
+
+
+def may_never_end(path: Path) -> bool:
+    """Whether there is a device or a pipe of this name: reading it may never end, and even opening it may not."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def write_table(path: Path, table: Mapping[str, Any], comment: str = "") -> None:

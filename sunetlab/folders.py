@@ -1,5 +1,6 @@
 """Folders that are made whole or not at all, and that replace nothing but their like."""
 
+import os
 import shutil
 import uuid
 from collections.abc import Collection, Iterator
@@ -31,8 +32,9 @@ def refuse_occupied(out: Path, kind: Kind) -> None:
     Raises:
         InputError: naming it.
     """
-    if out.exists():
-        found = {entry.name for entry in out.iterdir()} if out.is_dir() else {""}
+    target = Path(os.path.realpath(out))
+    if target.exists() or target.is_symlink():  # what is a link still leads in a circle
+        found = {entry.name for entry in target.iterdir()} if target.is_dir() else {""}
         if found and (kind.mark not in found or found - set(kind.files)):
             raise InputError(f"{out}: is there already and is no earlier {kind.name}; choose another --out")
 
@@ -46,11 +48,14 @@ def whole_folder(out: Path, kind: Kind) -> Iterator[Path]:
     Raises:
         InputError: `out` holds something else, or cannot be made.
     """
-    out = out.resolve()
     refuse_occupied(out, kind)
+    named, out = out, Path(os.path.realpath(out))
     part = out.with_name(f".{out.name}.{uuid.uuid4().hex}.part")
     old = part.with_suffix(".old")
-    make_folder(part)
+    try:
+        make_folder(part)
+    except InputError as error:
+        raise InputError(str(error).replace(str(part), str(named))) from None
     try:
         yield part
         if out.exists():

@@ -193,6 +193,12 @@ WRONG: list[tuple[str, Spoil, dict[str, Any], str]] = [
     ("labels", lambda f: write(f / "test_batch", {b"labels": [1], b"data": rows(2)}), {}, "2 images, but 1 labels"),
     ("range", lambda f: write(f / "test_batch", {b"labels": [4], b"data": rows(1)}), {}, "label '4' is out of range"),
     ("names", lambda f: write(f / "batches.meta", {b"label_names": [1]}), {}, "it must hold 'label_names', a list"),
+    (
+        "twice",
+        lambda f: write(f / "batches.meta", {b"label_names": [b"a", b"b", b"a"]}),
+        {},
+        "the class 'a' stands there twice",
+    ),
 ]
 
 

@@ -29,6 +29,7 @@ from sunetlab.study.report import duration, write_report
 from sunetlab.study.runner import open_folder
 from sunetlab.study.standing import pooled_spread, standing
 from sunetlab.study.storage import open_optuna
+from tests.tiny import EPOCH
 
 HOSTILE = "Is <script>alert('1')</script> & \"quoted\" deep?"
 VOID_TAGS = {"meta", "link"}
@@ -280,7 +281,9 @@ def fill(study: Study, folder: Path, outcomes: dict[str, Any]) -> None:
             home.mkdir(parents=True)
             score = "val_accuracy" if task.task == "classification" else "val_miou"
             design.spec.save(home / "spec.toml")
-            (home / "log.jsonl").write_text("".join(json.dumps({"epoch": e, score: e / 10}) + "\n" for e in (1, 2)))
+            (home / "log.jsonl").write_text(
+                "".join(json.dumps({**EPOCH, "epoch": e, score: e / 10}) + "\n" for e in (1, 2))
+            )
             if isinstance(outcome, str):
                 attrs |= {"reason": outcome, "detail": f"said <b>{outcome}</b> & stopped"}
                 failed = create_trial(
@@ -296,7 +299,7 @@ def fill(study: Study, folder: Path, outcomes: dict[str, Any]) -> None:
             machine = {"device": "cpu: abacus", "python": "3.11.7", "torch": "2.9"}
             shown = {"size": [48, 48], "train_images": 64, "val_images": 32, "machine": machine}
             (home / "result.json").write_text(
-                json.dumps(record | shown | {"value": outcome, "objective": "accuracy", "best": {}})
+                json.dumps(record | shown | {"value": outcome, "objective": "accuracy", "best": EPOCH, "last": EPOCH})
             )
 
 

@@ -27,7 +27,7 @@ from tests.conftest import Said
 from tests.test_terminal import in_terminal
 from tests.tiny import SEARCH, stand_in, tiny_run, write_study
 
-ROW = {"epoch": 1, "train_loss": 1.5, "val_accuracy": 0.25, "images_per_second": 1234.5, "seconds": 4.0}
+ROW = {"epoch": 1, "lr": 0.1, "train_loss": 1.5, "val_accuracy": 0.25, "images_per_second": 1234.5, "seconds": 4.0}
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from sunetlab.errors import InputError
-from sunetlab.files import whole_file
+from sunetlab.files import may_never_end, whole_file
 from sunetlab.model.authors import COUNTER
 from sunetlab.model.sunet import SUNet
 from sunetlab.spec import SUNetSpec
@@ -36,6 +36,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         InputError: the file is missing or damaged, or a tensor holds what no network's can.
     """
     try:
+        if may_never_end(path):
+            raise InputError(f"{path}: is no ordinary file")
         tensors = safetensors.torch.load_file(path)
     except FileNotFoundError:
         rule = "cannot be read" if path.exists() else "no such file"  # safetensors says the same of both

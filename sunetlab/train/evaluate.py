@@ -14,7 +14,7 @@ from sunetlab.train.augment import prepare
 from sunetlab.train.boundary import BoundaryCounts, boundary_counts
 from sunetlab.train.data import VOID, Batch, Progress
 from sunetlab.train.data.source import Split
-from sunetlab.train.predict import Predictor, evaluating
+from sunetlab.train.predict import Predictor, evaluating, refuse_too_small
 
 OBJECTIVE: dict[Task, str] = {"classification": "accuracy", "segmentation": "miou"}  # what "best" means, in [0, 1]
 NO_CLASS = -100  # torch's own mark of a target that does not count; no image has it
@@ -138,10 +138,14 @@ def evaluate(
     little; `evaluate_images` looks at each by itself.
 
     `progress` is called with (done, total) images after every batch. `near` asks for scores near boundaries.
+
+    Raises:
+        InputError: the images are too small for the network.
     """
     tally, done = Tally(split.task, model.spec.num_classes, device, near), 0
     with evaluating(model):
         for batch in split.batches(torch.arange(len(split)), batch_size):
+            refuse_too_small(model.spec, (batch.images.shape[-2], batch.images.shape[-1]))
             x, y = prepare(*batch.to(device))
             if channels_last:
                 x = x.to(memory_format=torch.channels_last)

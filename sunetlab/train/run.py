@@ -11,7 +11,7 @@ result.json          written last: a run that has it is finished
 
 import json
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,11 +21,17 @@ from sunetlab.model.folder import DATA, SPEC, load_network
 from sunetlab.model.sunet import SUNet
 from sunetlab.spec import SUNetSpec
 from sunetlab.train.data import DataConfig
+from sunetlab.train.data.image_files import shown
 from sunetlab.train.recipe import Recipe
 from sunetlab.train.transfer import Init
+from sunetlab.whole import pair
 
 RUN, LOG, LAST, RESULT = "run.toml", "log.jsonl", "last.pt", "result.json"
-RESULT_KEYS = ("objective", "value", "best", "seconds", "params", "macs", "size", "machine")  # what others read of it
+RESULT_KEYS = {  # what others read of it
+    **{"objective": str, "value": float, "best": dict, "last": dict, "seconds": float},
+    **{"params": int, "macs": int, "size": list, "machine": dict},
+}
+ROW_KEYS = ("epoch", "lr", "train_loss", "seconds")  # of a line of the log, beside figures val_…, where there are some
 
 
 class Run(BaseModel):
@@ -59,8 +65,11 @@ class Run(BaseModel):
         """Make `folder` this run's, or find that it already is.
 
         Raises:
-            InputError: the folder holds another run, or something else.
+            InputError: the folder holds another run, or something else; or a name cannot be recorded.
         """
+        for name in (str(folder), self.data.source, self.init.source if self.init else ""):
+            if shown(name) != name:
+                raise InputError(f"{shown(name)}: a name with bytes that are no UTF-8, in which a run is recorded")
         if (folder / SPEC).exists() and (folder / RUN).exists():
             difference = _difference(
                 _flat(Run.load(folder).model_dump(mode="json")), _flat(self.model_dump(mode="json"))
@@ -99,22 +108,37 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     result = read_table(path)
-    for key in RESULT_KEYS:
-        if key not in result:
-            raise InputError(f"{path}: is damaged: it has no {key}; delete it, and the run goes on from {LAST}")
+    lost = [key for key, kind in RESULT_KEYS.items() if type(result.get(key)) is not kind]
+    lost = lost or [f"{row}.epoch" for row in ("best", "last") if type(result[row].get("epoch")) is not int]
+    if lost:
+        raise InputError(f"{path}: is damaged: it has no {lost[0]}; delete it, and the run goes on from {LAST}")
     return result
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
     """The finished epochs' rows, in order."""
     path = folder / LOG
+    if not path.exists():
+        return []
     try:
-        rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else None
     except (ValueError, RecursionError):
-        rows = [None]
-    if not all(isinstance(row, dict) and "epoch" in row for row in rows):
-        raise InputError(f"{path}: is damaged; delete it, and the same command writes it again")
+        rows = None
+    if not are_rows(rows):
+        raise InputError(f"{path}: is damaged; without it and {RESULT} the same training writes both again")
     return rows
+
+
+def are_rows(rows: object) -> TypeGuard[list[dict[str, Any]]]:
+    """Whether these are the rows of a run's epochs from the first on: all that is read of a row is a number there."""
+    return isinstance(rows, list) and all(_is_row(row, epoch) for epoch, row in enumerate(rows, 1))
+
+
+def _is_row(row: object, epoch: int) -> bool:
+    if not isinstance(row, dict) or row.get("epoch") != epoch or not all(isinstance(key, str) for key in row):
+        return False
+    read = {*ROW_KEYS, *(key for key in row if key.startswith("val_"))}
+    return all(type(row.get(key)) in (int, float) for key in read)
 
 
 def load_model(folder: Path) -> tuple[SUNet, Run]:
@@ -139,6 +163,20 @@ def class_names(folder: Path, count: int) -> list[str]:
     if not isinstance(names, list) or len(names) != count or not all(isinstance(name, str) for name in names):
         raise InputError(f"{folder / DATA}: is damaged: classes: must be {count} names")
     return names
+
+
+def seen_size(folder: Path) -> tuple[int, int] | None:
+    """(height, width) in px that a folder's network saw images at, by the record of its data; None without one.
+
+    Raises:
+        InputError: a damaged record.
+    """
+    if not (folder / DATA).exists():
+        return None
+    try:
+        return pair("size", read_table(folder / DATA).get("size"), "two whole numbers of pixels, at least 1", least=1)
+    except InputError as error:
+        raise InputError(str(error).replace("size", f"{folder / DATA}: is damaged: size", 1)) from None
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -56,7 +56,7 @@ class FilesSource:
         more: Mapping[str, Any] | None = None,
     ) -> None:
         self.task = config.task
-        self.classes = classes
+        self.classes = tuple(shown(name) for name in classes)  # a folder's name may hold bytes that are no text
         self.size = size
         self._config = config
         self._splits = splits
@@ -84,7 +84,7 @@ class FilesSource:
             "task": self.task,
             "seed": self._config.seed,
             "size": list(self.size),
-            "classes": [shown(name) for name in self.classes],
+            "classes": list(self.classes),
             "images": {name: len(split.names) for name, split in self._splits.items()},
             "files": {name: _listed(split) for name, split in self._splits.items()},
             **self._more,

@@ -18,13 +18,15 @@ U8 = NDArray[np.uint8]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 MASK_SUFFIX = ".png"
+# The content of a file says what it is, not its suffix, and Pillow would run a program for one that is PostScript.
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM", "JPEG2000")
 LIMIT_PX = 178_956_970  # where Pillow itself takes an image for a decompression bomb
 
 _ORIENTATION, _SWAPS_SIDES = 0x0112, frozenset({5, 6, 7, 8})  # EXIF: the orientations that turn by a quarter
 _MASK_MODES = frozenset({"1", "L", "P", "I", "I;16", "I;16B", "I;16L"})
 _BROKEN = (
     *(OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError, OverflowError),
-    RuntimeError,  # of the decoders of formats that a suffix may hide: AVIF; DDS has its child NotImplementedError
+    RuntimeError,  # of some decoders, and its child NotImplementedError
 )
 
 
@@ -157,7 +159,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             # Pillow warns of much that does no harm (odd metadata); what does harm raises, or is checked here.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path, formats=_FORMATS) as image:
                 if image.width * image.height > LIMIT_PX:
                     raise InputError(_too_large(path))
                 yield image

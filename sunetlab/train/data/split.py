@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from sunetlab.errors import InputError
+from sunetlab.errors import InputError, SunetlabError
 from sunetlab.train.data.config import Task
 from sunetlab.train.data.sent import sent
 
@@ -124,12 +124,24 @@ class FileSplit:
 
         Raises:
             InputError: An image or mask is broken; the message names it.
+            SunetlabError: A worker was killed.
         """
         self._order.batches = [rows.tolist() for rows in _pieces(order, batch_size)]
-        for batch in self._loader:
+        batches = iter(self._loader)
+        while (batch := self._next(batches)) is not None:
             if isinstance(batch, str):
                 raise InputError(batch)
             yield batch
+
+    def _next(self, batches: Iterator[Batch | str]) -> Batch | str | None:
+        try:
+            return next(batches, None)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise SunetlabError(
+                f"a process that decodes images was killed, perhaps for lack of memory: {error}"
+            ) from None
 
 
 def in_memory(reader: Reader, workers: int, progress: Progress | None = None, batch_size: int = 64) -> MemorySplit:

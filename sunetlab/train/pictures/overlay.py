@@ -10,6 +10,7 @@ from sunetlab.train.pictures.canvas import GAP, PAPER, Colour, key
 from sunetlab.train.pictures.palette import Colours
 
 LEAST_WIDTH = 320  # px: room for a key
+MOST_HEIGHT = 4 * LEAST_WIDTH  # px: of an image that is enlarged; one that is thin and tall would take all memory
 SHARE = 0.6  # of the colour in the blend
 _LIFT = 64  # what black becomes, so that colours tell apart on dark images
 _DARKER = 0.45  # of the colour that is left along the border between two classes
@@ -26,7 +27,8 @@ def overlay(image: NDArray[np.uint8], labels: NDArray[np.uint8], names: Sequence
         names: of the classes.
         colours: (classes, 3).
     """
-    times = max(1, LEAST_WIDTH // labels.shape[1])
+    height, width = labels.shape
+    times = max(1, min(LEAST_WIDTH // width, MOST_HEIGHT // height))
     picture = Image.fromarray(np.kron(blended(image, labels, colours), np.ones((times, times, 1), np.uint8)))
     counts = np.bincount(labels.ravel(), minlength=len(names))
     entries = [(_colour(colours, label), _words(names[label], counts[label] / labels.size)) for label in _rank(counts)]

@@ -71,7 +71,11 @@ def read_names(path: Path, key: str) -> tuple[str, ...]:
     names = _load(path).get(key)
     if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, bytes | str) for name in names):
         raise InputError(f"{shown(path)}: not CIFAR's description: it must hold {key!r}, a list of names")
-    return tuple(_text(name) for name in names)
+    texts = tuple(map(_text, names))
+    if len(set(texts)) < len(texts):
+        twice = next(text for text in texts if texts.count(text) > 1)
+        raise InputError(f"{shown(path)}: the class {twice!r} stands there twice")
+    return texts
 
 
 def _load(path: Path) -> dict[str, Any]:
