@@ -66,7 +66,7 @@ def _row(each: "Distribution") -> list[Any]:
     """The least errors of which so many of the designs have at most that."""
     values, count = each.band.values, len(each.band.values)
     errors = [percent(float(values[max(0, -(-int(1000 * part) * count // 1000) - 1)])) for part in PARTS.values()]
-    return [each.name, count, *errors, f"±{100 * each.band.half_width:.1f} points"]
+    return [each.name, count, *errors, f"±{100 * each.band.half_width:.1f} % of designs"]
 
 
 def _record(each: "Distribution") -> dict[str, Any]:

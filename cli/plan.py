@@ -109,7 +109,7 @@ def _print(asked: "Study", told: dict[str, Any]) -> None:
     else:
         say(f"  {shared}: differences of {power.detectable:.2f} points are shown four times out of five")
     if power.needed is not None:
-        say(f"  {power.needed} seeds: so are those of {told['effect']:g} points")
+        say(f"  for differences of {told['effect']:g} points it takes {power.needed} seeds")
     say()
 
 

@@ -189,7 +189,7 @@ def _show_designs(asked: "Study", task: "StudyTask", classes: int, size: tuple[i
 
     designs = make_designs(asked, task, classes, size)
     say(_trials_of(asked, task, f"{len(designs)} designs"))
-    others = [name for name in asked.measured if name not in ("params", "macs")]
+    others = asked.told
     rows = []
     for design in designs:
         told = quantities(design.spec, task, size, ["params", "macs", *others])
@@ -223,14 +223,16 @@ def _trials_of(asked: "Study", task: "StudyTask", designs: str) -> str:
 
 
 def _classes_and_size(task: "StudyTask") -> tuple[int, tuple[int, int] | None]:
-    """What a task's data say of its networks; where they are not here, ten classes and the design size, and a note."""
+    """What a task's data say of its networks; where they are not here, what is known of them, and a note."""
     from sunetlab.train.data import open_data
+    from sunetlab.train.data.config import SOURCE_CLASSES
 
     try:
         data = open_data(task.data)
     except InputError as error:
-        note(f"costs are those of 10 classes: {error}")
-        return 10, task.size
+        classes = SOURCE_CLASSES.get(task.data.name, 10)
+        note(f"costs are those of {classes} classes: {error}")
+        return classes, task.size
     return len(data.classes), data.size
 
 

@@ -51,45 +51,30 @@ def arms_tables(asked: "Study", table: "pd.DataFrame") -> Iterator[Arms]:
         for stage in ("trial", "winner"):
             found = arms(table, asked, stage)
             rows = [_row(asked, arm) for arm in found[found["task"] == task].to_dict("records")]
-            tested = ["test"] if stage == "winner" else []
-            lr = ["lr"] if asked.tune else []
-            figures = [
-                "params",
-                "MACs",
-                *_others(asked),
-                OBJECTIVE[task],
-                "spread",
-                *tested,
-                "seeds",
-                "seconds",
-                "design",
-            ]
             if rows:
                 who = "winners, trained anew" if stage == "winner" else f"validation {OBJECTIVE[task]}"
-                yield Arms(f"{task}, {who}, the best first", [*asked.varied, *lr, *figures], rows)
+                columns = [name for name in rows[0] if name != "mark" or any(row["mark"] for row in rows)]
+                cells = [[row[name] for name in columns] for row in rows]
+                yield Arms(f"{task}, {who}, the best first", columns, cells)
 
 
-def _others(asked: "Study") -> list[str]:
-    """What a study has measured beside the figures that every table has."""
-    return [name for name in asked.measured if name not in ("params", "macs")]
-
-
-def _row(asked: "Study", arm: dict[str, Any]) -> list[object]:
-    """A design's row; a search's own designs have no test figure, their winners have."""
+def _row(asked: "Study", arm: dict[str, Any]) -> dict[str, object]:
+    """A design's cells by their columns; a search's own designs have no test figure, their winners have."""
     known = arm["test"] == arm["test"]
-    return [
-        *(str(arm[name]) for name in asked.varied),
-        *([f"{arm['lr']:g}"] if asked.tune else []),
-        int(arm["params"]),
-        short(arm["macs"]),
-        *(short(arm[name]) for name in _others(asked)),
-        percent(arm["value"]),
-        f"±{percent(arm['spread'])}" if arm["spread"] == arm["spread"] else "",
-        *([percent(arm["test"]) if known else ""] if arm["stage"] == "winner" else []),
-        int(arm["seeds"]),
-        f"{arm['seconds']:.1f}",
-        arm["design"],
-    ]
+    return {
+        **{name: str(arm[name]) for name in asked.varied},
+        **({"lr": f"{arm['lr']:g}"} if asked.tune else {}),
+        "params": int(arm["params"]),
+        "MACs": short(arm["macs"]),
+        **{name: short(arm[name]) for name in asked.told},
+        OBJECTIVE[arm["task"]]: percent(arm["value"]),
+        "spread": f"±{percent(arm['spread'])}" if arm["spread"] == arm["spread"] else "",
+        **({"test": percent(arm["test"]) if known else ""} if arm["stage"] == "winner" else {}),
+        "mark": arm["mark"],
+        "seeds": int(arm["seeds"]),
+        "seconds": f"{arm['seconds']:.1f}",
+        "design": arm["design"],
+    }
 
 
 def print_arms(asked: "Study", table: "pd.DataFrame") -> None:

@@ -141,11 +141,11 @@ def test_a_random_study_from_its_file_to_its_distribution(said: Said, tmp_path: 
     assert [(each["name"], len(each["designs"])) for each in told] == [("classification", 4)]
     best = min(told[0]["errors"])
     assert f"{100 * best:.1f} %" in out
-    assert "±67.9 points" in out  # sqrt(ln 40 / 8)
+    assert "±67.9 % of designs" in out  # sqrt(ln 40 / 8)
     assert ElementTree.parse("edf.svg").getroot().tag.endswith("svg")
     text = write_report(asked, tmp_path / "runs/tiny", "").read_text()
     assert "distribution of accuracy errors" in text
-    assert "±67.9 points" in text
+    assert "±67.9 % of designs" in text
 
 
 def test_wrong_words_are_answered_in_a_line(said: Said, tmp_path: Path) -> None:

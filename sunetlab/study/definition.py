@@ -35,8 +35,6 @@ from sunetlab.spec import Task
 from sunetlab.study import designs, reading
 from sunetlab.train.data import DataConfig
 from sunetlab.train.data.config import OF_SOURCE
-from sunetlab.train.data.made.scenes import SIZE as EMBEDDED_SIZE
-from sunetlab.train.data.made.style import STYLES
 from sunetlab.train.recipe import Positive, Recipe, Whole, with_length
 
 RECIPE = "recipe."  # what a factor's name begins with that is a word of the recipe
@@ -129,7 +127,7 @@ class StudyTask(Table):
     @property
     def size(self) -> tuple[int, int] | None:
         """(height, width) of the images where it is known before they are opened."""
-        return self.data.size or (EMBEDDED_SIZE if self.data.name in STYLES else None)
+        return self.data.known_size
 
     def recipe_with(self, changes: Mapping[str, Any]) -> Recipe:
         """The recipe with some of its words changed."""
@@ -270,6 +268,12 @@ class Study(Table):
             **{RECIPE + word: levels for word, levels in self.recipe_factors.items()},
             **solved,
         }
+
+    @property
+    def told(self) -> list[str]:
+        """The quantities of designs that are told beside their parameters and MACs."""
+        aims = () if self.cost is None else (self.cost,)
+        return [name for name in dict.fromkeys((*aims, *self.measured)) if name not in ("params", "macs")]
 
     @property
     def telling(self) -> list[str]:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sunetlab.files import write_table
+from sunetlab.errors import InputError
+from sunetlab.files import read_table, write_table
 from sunetlab.folders import Kind, whole_folder
 from sunetlab.model.folder import DATA, SPEC, WEIGHTS
 from sunetlab.train.run import RESULT, RUN, Run
@@ -26,13 +27,22 @@ def export_run(run: Path, out: Path, choice: Mapping[str, Any]) -> None:
         choice: why this one: the study, the bounds, the figures.
 
     Raises:
-        InputError: `out` holds something that is no export, or cannot be made.
+        InputError: `out` holds something that is no export, or that of another study, or cannot be made.
     """
+    _refuse_another(out, choice)
     with whole_folder(out, EXPORT) as part:
         for name in COPIED:
             shutil.copyfile(run / name, part / name)
         Run.load(run).spec.save(part / "spec.json")
         write_table(part / CHOICE, {name: _plain(value) for name, value in choice.items()})
+
+
+def _refuse_another(out: Path, choice: Mapping[str, Any]) -> None:
+    """Refuse to replace what was exported from another study."""
+    if (out / CHOICE).is_file():
+        earlier = read_table(out / CHOICE).get("study")
+        if earlier != choice.get("study"):
+            raise InputError(f"{out}: is an export from the study {earlier}; choose another --out")
 
 
 def _plain(value: Any) -> Any:

@@ -115,7 +115,7 @@ class Queue:
 
     def figures(self, candidate: Candidate, outcome: dict[str, Any]) -> dict[str, Any]:
         """What the database has of an outcome, with the quantities of the design that the study wants told."""
-        names = [name for name in self.study.measured if name not in RECORDED]
+        names = [name for name in self.study.told if name not in RECORDED]
         found = quantities(candidate.design.spec, self.task, self.data.size, names) if names else {}
         return {name: outcome[name] for name in sorted(RECORDED & outcome.keys())} | found
 

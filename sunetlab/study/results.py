@@ -16,6 +16,7 @@ from sunetlab.space.where import parse_where
 from sunetlab.study import storage
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import training_of
+from sunetlab.study.marks import marks
 from sunetlab.study.recorded import FEASIBLE, design_of, folder_of, is_open, levels_of, reason_of, stage_of
 from sunetlab.study.runner import STUDY
 from sunetlab.study.storage import DATABASE, TRIALS, database_errors
@@ -57,7 +58,7 @@ def trials(study: Study, folder: Path) -> pd.DataFrame:
             key = (task.task, row["folder"])
             if key not in rows or not is_open(trial):
                 rows[key] = row
-    figures = ("state", "reason", "detail", "value", "test", "params", "macs", *_measured(study), "seconds", "folder")
+    figures = ("state", "reason", "detail", "value", "test", "params", "macs", *study.told, "seconds", "folder")
     words = dict.fromkeys((*study.varied, *_of_beside(study)))
     names = ["task", "stage", "design", *words, "seed", *(("lr",) if study.tune else ()), *figures]
     return pd.DataFrame(list(rows.values()), columns=names)
@@ -74,7 +75,7 @@ def arms(table: pd.DataFrame, study: Study, stage: str = "trial") -> pd.DataFram
 
     Columns: task, stage, design, one per factor, lr (where it was tuned), params, macs, what the study has measured,
     seeds (finished), value (their mean), spread (their standard deviation; nan for one), test (the mean of the test
-    split's values; nan where there are none), seconds (their mean).
+    split's values; nan where there are none), seconds (their mean), mark (`marks`).
     """
     finished = table[(table["state"] == "finished") & (table["stage"] == stage)]
     groups = finished.groupby(["task", "stage", "design", *study.varied], sort=False, dropna=False)
@@ -83,7 +84,7 @@ def arms(table: pd.DataFrame, study: Study, stage: str = "trial") -> pd.DataFram
         **tuned,
         params=("params", "first"),
         macs=("macs", "first"),
-        **{name: (name, "first") for name in _measured(study)},
+        **{name: (name, "first") for name in study.told},
         seeds=("value", "count"),
         mean=("value", "mean"),
         spread=("value", "std"),
@@ -92,9 +93,11 @@ def arms(table: pd.DataFrame, study: Study, stage: str = "trial") -> pd.DataFram
     )
     order = {task.task: index for index, task in enumerate(study.tasks)}
     found = found.rename(columns={"mean": "value"}).reset_index()
-    return found.sort_values(
+    found = found.sort_values(
         ["task", "value"], ascending=[True, False], kind="stable", key=lambda c: c.map(order) if c.name == "task" else c
     ).reset_index(drop=True)
+    rows = [found[found["task"] == task].to_dict("records") for task in order]
+    return found.assign(mark=[mark for mine in rows for mark in marks(study, table, mine)])
 
 
 def feasible(study: Study, folder: Path, task: str) -> int | None:
@@ -180,15 +183,10 @@ def _optuna_of(study: Study, task: str, folder: Path) -> optuna.Study | None:
     )
 
 
-def _measured(study: Study) -> list[str]:
-    """What a study has measured beside the figures that every table has."""
-    return [name for name in study.measured if name not in ("params", "macs")]
-
-
 def _of_beside(study: Study) -> list[str]:
     """What the designs beside a search's winners say that no table has anyway."""
     beside = study.winners.beside if study.winners else ()
-    return [word for words in beside for word in words if word not in ("params", "macs", *study.measured)]
+    return [word for words in beside for word in words if word not in ("params", "macs", *study.told)]
 
 
 def _row(study: Study, task: str, trial: FrozenTrial, folder: Path) -> dict[str, Any]:
@@ -206,7 +204,7 @@ def _row(study: Study, task: str, trial: FrozenTrial, folder: Path) -> dict[str,
         "test": _or_nan(test_value(folder / TRIALS / task / folder_of(trial)) if is_winner else None),
         "params": attrs.get("params"),
         "macs": attrs.get("macs"),
-        **{name: attrs.get(name, math.nan) for name in _measured(study)},
+        **{name: attrs.get(name, math.nan) for name in study.told},
         "seconds": attrs.get("seconds", math.nan),
         "folder": folder_of(trial),
     }

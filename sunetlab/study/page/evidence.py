@@ -36,7 +36,7 @@ def charts(study: Study, names: Names, home: Path, found: Group, value_name: str
         key: of the figure in a trial's log.
     """
     if found.arms:
-        for name in dict.fromkeys(("params", "macs", *study.measured)):
+        for name in dict.fromkeys(("params", "macs", *study.told)):
             costs = [float(row[name]) for row in found.rows]
             if min(costs) > 0:  # for a logarithmic axis
                 yield cost_chart(found.arms, costs, CALLED.get(name, name), value_name)
@@ -66,8 +66,8 @@ def errors(study: Study, table: pd.DataFrame, task: str, found: Group, value_nam
     lost = sum(each.failed for each in mine)
     return edf_chart(drawn, value_name), (
         f"{len(mine[0].designs)} designs drawn at random from the space. With 95 % confidence the whole space’s "
-        f"distribution lies within the band, ±{100 * mine[0].band.half_width:.1f} points (Dvoretzky, Kiefer and "
-        "Wolfowitz, with Massart’s constant)." + (f" {lost} that failed are not among them." if lost else "")
+        f"distribution lies within the band, ±{100 * mine[0].band.half_width:.1f} % of the designs (Dvoretzky, Kiefer "
+        "and Wolfowitz, with Massart’s constant)." + (f" {lost} that failed are not among them." if lost else "")
     )
 
 

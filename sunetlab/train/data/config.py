@@ -30,6 +30,21 @@ SOURCE_TASKS: dict[str, Task] = {
 }
 """The task of each source that has one only."""
 
+SOURCE_CLASSES = {"cifar10": 10, "cifar100": 100, "imagenet": 1000, "voc": 21, "cityscapes": 19, "coco": 21}
+"""The number of classes of each source that says so before it is opened."""
+
+SOURCE_SIZES = {
+    "scenes": (64, 64),
+    "shapes": (64, 64),
+    "cifar10": (32, 32),
+    "cifar100": (32, 32),
+    "imagenet": (224, 224),
+    "voc": (512, 512),
+    "cityscapes": (1024, 2048),
+    "coco": (640, 640),
+}
+"""(height, width) in px that each source's images have where no size is asked for."""
+
 TRAIN_SPLITS = {"voc": ("train_aug", "train", "trainval_aug", "trainval")}
 """The published lists that a source can train on, its default first."""
 
@@ -124,6 +139,11 @@ class DataConfig(BaseModel):
     def path(self) -> Path:
         """The source's path as given, `~` expanded."""
         return Path(self.source.partition(":")[2]).expanduser()
+
+    @property
+    def known_size(self) -> tuple[int, int] | None:
+        """(height, width) of the images; None where only the opened source tells."""
+        return self.size or SOURCE_SIZES.get(self.name)
 
     @property
     def keeps_sizes(self) -> bool:

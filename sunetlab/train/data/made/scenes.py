@@ -12,14 +12,14 @@ import numpy as np
 import torch
 
 from sunetlab.errors import InputError
-from sunetlab.train.data.config import DataConfig
+from sunetlab.train.data.config import SOURCE_SIZES, DataConfig
 from sunetlab.train.data.made.hashing import image_keys
 from sunetlab.train.data.made.paint import paint
 from sunetlab.train.data.made.shapes import SHAPES
 from sunetlab.train.data.made.style import STYLES
 from sunetlab.train.data.split import MemorySplit, Progress
 
-SIZE = (64, 64)
+SIZE = SOURCE_SIZES["scenes"]
 COUNTS = {"train": 2000, "val": 500, "test": 500}
 VERSION = 1  # of the images: a change to any of them is a new version
 

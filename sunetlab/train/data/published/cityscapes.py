@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sunetlab.train.data.config import DataConfig
+from sunetlab.train.data.config import SOURCE_SIZES, DataConfig
 from sunetlab.train.data.files import FilesSource, SplitFiles
 from sunetlab.train.data.frames import Size, stretched
 from sunetlab.train.data.image_files import U8, mask_size, read_mask
@@ -22,7 +22,7 @@ from sunetlab.train.data.split import VOID, Progress
 from sunetlab.train.data.splits import Item, make_splits
 from sunetlab.train.data.view_reader import Names, ViewReader
 
-SIZE = (1024, 2048)
+SIZE = SOURCE_SIZES["cityscapes"]
 PUBLISHED = {"images in train": 2975, "images in val": 500}
 ABSENT = {"test": "Cityscapes keeps the masks of its test images; its evaluation server judges them"}
 

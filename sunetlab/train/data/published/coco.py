@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sunetlab.errors import InputError
-from sunetlab.train.data.config import DataConfig
+from sunetlab.train.data.config import SOURCE_SIZES, DataConfig
 from sunetlab.train.data.files import FilesSource, SplitFiles
 from sunetlab.train.data.frames import Size, fitted
 from sunetlab.train.data.image_files import LIMIT_PX, U8, shown
@@ -27,7 +27,7 @@ from sunetlab.train.data.split import Progress
 from sunetlab.train.data.splits import Item, make_splits
 from sunetlab.train.data.view_reader import Names, ViewReader
 
-CANVAS = (640, 640)
+CANVAS = SOURCE_SIZES["coco"]
 LEAST_PX = 1000
 PUBLISHED = {"images in train": 118_287, "images in val": 5000}  # before any is dropped
 ABSENT = {"test": "COCO keeps the annotations of its test images; its evaluation server judges them"}

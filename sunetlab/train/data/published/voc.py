@@ -7,7 +7,7 @@ on a canvas of 512×512; on a smaller canvas they are scaled down to fit.
 
 from functools import partial
 
-from sunetlab.train.data.config import TRAIN_SPLITS, DataConfig
+from sunetlab.train.data.config import SOURCE_SIZES, TRAIN_SPLITS, DataConfig
 from sunetlab.train.data.files import FilesSource, SplitFiles
 from sunetlab.train.data.frames import Size, fitted
 from sunetlab.train.data.published.counts import check_counts, present
@@ -21,7 +21,7 @@ CLASSES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
-CANVAS = (512, 512)
+CANVAS = SOURCE_SIZES["voc"]
 PUBLISHED = {
     "images in train": 1464,
     "images in train_aug": 10_582,
