@@ -12,6 +12,7 @@ from PIL import Image
 
 from sunetlab.errors import InputError
 from sunetlab.train.data import Batch, DataConfig, DataSource, open_data
+from sunetlab.train.data.config import SOURCE_CLASSES
 
 U8 = NDArray[np.uint8]
 Spoil = Callable[[Path], object]
@@ -19,9 +20,13 @@ RNG = np.random.default_rng(0)
 
 
 def open_set(source: str, task: str, **values: Any) -> DataSource:
-    """A part of a published set."""
+    """A part of a published set; its size, and the classes where a part has all, are those that were known before."""
     words = {"source": source, "task": task, "workers": 0, "partial": True, **values}
-    return open_data(DataConfig.model_validate(words))
+    config = DataConfig.model_validate(words)
+    found = open_data(config)
+    assert config.known_size == found.size
+    assert config.task == "classification" or SOURCE_CLASSES[config.name] == len(found.classes)
+    return found
 
 
 def whole(source: DataSource, name: str) -> Batch:

@@ -145,7 +145,7 @@ def test_a_random_study_from_its_file_to_its_distribution(said: Said, tmp_path: 
     assert ElementTree.parse("edf.svg").getroot().tag.endswith("svg")
     text = write_report(asked, tmp_path / "runs/tiny", "").read_text()
     assert "distribution of accuracy errors" in text
-    assert "±67.9 % of designs" in text
+    assert "±67.9 % of the designs" in text
 
 
 def test_wrong_words_are_answered_in_a_line(said: Said, tmp_path: Path) -> None:

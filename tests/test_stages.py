@@ -86,6 +86,7 @@ def test_every_arm_takes_the_best_rate_of_an_equal_budget(tmp_path: Path, monkey
     table = results.trials(study, folder)
     assert Counter(table["stage"]) == {"tuning": 12, "trial": 4}
     assert {row["depth"]: row["lr"] for row in results.arms(table, study).to_dict("records")} == best
+    assert results.arms(table, study).set_index("depth")["mark"].to_dict() == {1: "baseline", 2: ""}
     assert rates_at_edge(study, table, "classification") == [
         "depth 2 took the lowest learning rate that was tried, 0.005: a better one may lie beyond.",
         "depth 1 took the highest learning rate that was tried, 0.04: a better one may lie beyond.",
@@ -182,6 +183,8 @@ def test_winners_are_trained_anew_and_tested_once(tmp_path: Path, monkeypatch: p
     assert len(looked) == len(winners) == winners["test"].notna().sum()  # though the study was run again
     assert search["test"].isna().all()
     assert not list((folder / "trials").glob("*/*-s0/test.json"))
+    marked = results.arms(table, study, "winner").set_index("design")["mark"].to_dict()
+    assert marked == {design: "baseline" if design == BESIDE else "" for design in set(winners["design"])}
     judged = verdicts(study, table, "classification")
     assert {each.against for each in judged} == {"n 2, depth 1, stem_width 4, stacks 1,1"}
     words = ("n", "depth", "stem_width", "stacks")
@@ -250,6 +253,8 @@ def test_two_aims_are_both_told_and_winners_are_of_the_front(tmp_path: Path, mon
         ).any()
     }
     assert len(front) > 1
+    found = results.arms(table, study)
+    assert set(found.loc[found["mark"] == "front", "design"]) == front
     assert set(table[table["stage"] == "winner"]["design"]) == front | {BESIDE}
 
 

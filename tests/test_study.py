@@ -242,7 +242,11 @@ def test_the_chosen_configuration_goes_out_and_comes_back(finished: Path, tmp_pa
     model, run = load_model(tmp_path / "best")
     assert sum(p.numel() for p in model.parameters()) == smallest == analyze(run.spec).params
     assert json.loads((tmp_path / "best" / "spec.json").read_text()) == run.spec.model_dump(mode="json")
-    export_run(path, tmp_path / "best", arm)  # replaces an export
+    export_run(path, tmp_path / "best", {**arm, "params": 1})  # replaces an export …
+    assert json.loads((tmp_path / "best" / "choice.json").read_text())["params"] == 1
+    with pytest.raises(InputError, match="an export from the study"):  # … but not one of another study
+        export_run(path, tmp_path / "best", {**arm, "study": "other"})
+    assert json.loads((tmp_path / "best" / "choice.json").read_text())["params"] == 1
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="no earlier export"):
