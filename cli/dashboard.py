@@ -34,11 +34,11 @@ def dashboard(
 ) -> None:
     """Show a study's trials in optuna-dashboard, until Ctrl-C; nothing there can change the study."""
     from sunetlab.study.results import load_study
-    from sunetlab.study.storage import DATABASE
+    from sunetlab.study.storage import DATABASE, is_begun
 
     folder = existing(study)
     load_study(folder)
-    if not (folder / DATABASE).exists():
+    if not is_begun(folder):
         raise InputError(f"{folder}: has no {DATABASE} yet: no trial was put in line; sunetlab study run begins")
     server = _server(read_only(_application(folder)), host, port)
     with server:

@@ -18,11 +18,11 @@ from .status import status
 from .study_named import Name, On, existing, folder_of, load
 from .study_tables import SAMPLERS, print_arms, tasks_of
 from .verdict import verdict
+from .work import Heartbeat, Storage, Workers, proxy, storage_said, work, workers_said
 
 if TYPE_CHECKING:
     from sunetlab.study.definition import Study, StudyTask
 
-MOST_WORKERS = 64
 COMMAND = "command.txt"  # in a study's folder: what was typed
 
 app = typer.Typer(help="Many candidates, one question.", no_args_is_help=True)
@@ -31,6 +31,8 @@ app.command("status")(status)
 app.command("verdict")(verdict)
 app.command("distribution")(distribution)
 app.command("dashboard")(dashboard)
+app.command("work")(work)
+app.command("proxy")(proxy)
 Out = Annotated[Path | None, typer.Option(help="The study's folder; by default runs/NAME.", show_default=False)]
 
 
@@ -83,16 +85,16 @@ def run(
         typer.Option(metavar="[TASK=]SOURCE", help="Instead of the study's own data.", show_default=False),
     ] = None,
     device: Device = "auto",
-    workers: Annotated[
-        str, typer.Option(metavar="N|auto", help="Trainings at a time; auto tries how many do most in an hour.")
-    ] = "1",
+    workers: Workers = "1",
+    storage: Storage = None,
+    heartbeat: Heartbeat = 10.0,
 ) -> None:
     """Train every candidate of a study; the same command again goes on where it stopped."""
     from sunetlab.study.runner import run_study
 
     from .progress import Screen, StudyScreen
 
-    count = _count(workers)
+    count, place = workers_said(workers), storage_said(storage)
     asked = load(study, on)
     if data:
         asked = asked.with_sources(dict(_task_and_source(asked, text) for text in data))
@@ -100,7 +102,7 @@ def run(
     for few in _too_few(asked):
         note(few)
     with Screen() as screen:
-        run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen), count)
+        run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen), count, place, heartbeat)
     _keep_command(folder)
     _conclude(asked, folder)
 
@@ -172,15 +174,6 @@ def _too_few(asked: "Study") -> Iterator[str]:
     for task in asked.tasks if asked.baseline is not None else ():
         if few := too_few(asked, make_designs(asked, task, classes=2, size=task.size)):
             yield f"{task.task}: {few}"
-
-
-def _count(workers: str) -> int | None:
-    """How many trainings at a time; None for as many as do most."""
-    if workers == "auto":
-        return None
-    if not workers.isdecimal() or not 1 <= int(workers) <= MOST_WORKERS:
-        raise InputError(f"--workers: {workers!r}: must be auto, or a number from 1 to {MOST_WORKERS}")
-    return int(workers)
 
 
 def _show_designs(asked: "Study", task: "StudyTask", classes: int, size: tuple[int, int] | None) -> None:

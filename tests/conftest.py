@@ -52,7 +52,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
             super().__init__(*rest, **words)
             self.execute("pragma synchronous = off")
 
-    def open_unsynced(folder: Path) -> RDBStorage:
+    def open_unsynced(folder: Path, *_: object) -> RDBStorage:
         url = f"sqlite:///{folder / storage.DATABASE}"
         return RDBStorage(url, engine_kwargs={"connect_args": {"factory": Unsynced}})
 

@@ -7,12 +7,14 @@ another takes its place; a candidate with which workers die again and again is a
 
 import multiprocessing
 import os
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from multiprocessing.connection import wait
 from typing import Any, Self
 
+from sunetlab.study.company import Company
 from sunetlab.study.definition import StudyTask
 from sunetlab.study.designs import quantities
 from sunetlab.study.pace import COUNTS, PROBE_S, find_pace
@@ -28,11 +30,14 @@ LOOKED_AT = 50  # candidates among which the costliest is looked for
 _SPAWN = multiprocessing.get_context("spawn")  # torch and its threads do not survive a fork
 
 
-def together(queues: Sequence[Queue], device: str, most: int | None, watch: StudyWatch, workers: int | None) -> bool:
+def together(
+    queues: Sequence[Queue], company: Company, device: str, most: int | None, watch: StudyWatch, workers: int | None
+) -> bool:
     """Train the candidates of all queues, so many at a time; whether all are trained.
 
     Args:
         queues: in the order in which they are to be emptied.
+        company: who else empties them.
         device: where to train.
         most: stop after so many trials; None goes on to the end.
         watch: is told of everything.
@@ -56,10 +61,16 @@ def together(queues: Sequence[Queue], device: str, most: int | None, watch: Stud
                 queue, ticket = taken
                 worker.begin(queues.index(queue), crew.share(), queue, ticket, watch)
                 begun += 1
-            if not crew.busy():
-                return most is None or begun < most
-            for worker in crew.listen():
-                _end(worker, watch, deaths)
+            if crew.busy():
+                pause = company.pause_s if company.shares and crew.idle() else None
+                for worker in crew.listen(pause):
+                    _end(worker, watch, deaths)
+            elif most is not None and begun >= most:
+                return False
+            elif all(queue.is_over() for queue in queues):
+                return True
+            else:  # others train what is left
+                time.sleep(company.pause_s)
 
 
 def _take(queues: Sequence[Queue]) -> tuple[Queue, Ticket] | None:
@@ -144,9 +155,9 @@ class Crew:
         """Those who train."""
         return [worker for worker in self.workers if worker.ticket is not None]
 
-    def listen(self) -> list["Worker"]:
-        """Wait until somebody says something; those whose trial has ended with that."""
-        ready = wait([worker.pipe for worker in self.busy()])
+    def listen(self, seconds: float | None = None) -> list["Worker"]:
+        """Wait until somebody says something, or so long; those whose trial has ended with that."""
+        ready = wait([worker.pipe for worker in self.busy()], seconds)
         return [worker for worker in self.busy() if worker.pipe in ready and worker.hear()]
 
 

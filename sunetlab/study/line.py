@@ -50,6 +50,9 @@ class Line(Protocol):
     def more(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
         """Who comes when nobody waits any more; nobody at the end."""
 
+    def is_surplus(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
+        """Whether `trial` is of a design that a search has too many: several who proposed at once each had one left."""
+
 
 class AllAtOnce:
     """Candidates that all stand in line from the start; parameters are what they are known by."""
@@ -67,6 +70,10 @@ class AllAtOnce:
     def more(self, trials: Sequence[FrozenTrial]) -> list[Entry]:  # noqa: ARG002
         """Nobody."""
         return []
+
+    def is_surplus(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:  # noqa: ARG002
+        """No."""
+        return False
 
 
 class OneByOne:
@@ -96,6 +103,10 @@ class OneByOne:
         """All seeds of the design that the search tries next."""
         number = self.search.next(self.tried(trials))
         return [] if number is None else self._entries(number)
+
+    def is_surplus(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
+        """Whether as many designs as are tried had a trial before this one's."""
+        return design_of(trial) not in list(dict.fromkeys(map(design_of, trials)))[: self.search.total]
 
     def tried(self, trials: Sequence[FrozenTrial]) -> dict[int, Tried]:
         """The designs in the order in which they were tried, each with what its seeds found."""
@@ -160,6 +171,10 @@ class Then:
         if came or any(trial.state in (TrialState.RUNNING, TrialState.WAITING) for trial in before):
             return came
         return self._followers(before)
+
+    def is_surplus(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
+        """Whether a trial of the first line is."""
+        return stage_of(trial) != self.stage and self.first.is_surplus(trial, self._before(trials)[0])
 
     def _followers(self, before: list[FrozenTrial]) -> list[Entry]:
         return [Entry(one, one.params if self.has_params else {}) for one in self.follow(before)]

@@ -1,14 +1,18 @@
 """A task's candidates in line, in its Optuna study: who comes next, and what became of whom."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from sunetlab.study.candidate import Candidate
+from sunetlab.study.company import Company
 from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.designs import quantities
 from sunetlab.study.line import Entry, line_of
@@ -39,15 +43,29 @@ class Ticket(NamedTuple):
 
 
 class Queue:
-    """A task's candidates in line, in its Optuna study."""
+    """A task's candidates in line, in its Optuna study.
 
-    def __init__(self, study: Study, task: StudyTask, data: DataSource, folder: Path) -> None:
+    Where others are at work, too, each puts in line whom it finds missing and takes whom nobody has taken. A candidate
+    may so stand in line twice: of its trials that wait, run or are done the first counts, and the others are passed
+    over as if they had been interrupted at once.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        task: StudyTask,
+        data: DataSource,
+        folder: Path,
+        database: BaseStorage,
+        company: Company,
+    ) -> None:
         self.study, self.task, self.data = study, task, data
         self.home, self.folder = folder, folder / TRIALS / task.task
+        self.database, self.company = database, company
         claim_record(folder / f"data-{task.task}.json", data.record())
         self.line = line_of(study, task, data)
         self.entries: dict[str, Entry] = {}  # who is or was in line, by the names of their folders
-        self.optuna = open_optuna(study, task.task, folder)
+        self.optuna = open_optuna(study, task.task, folder, database)
         with database_errors(folder):
             if self.optuna.user_attrs.get(FEASIBLE) != self.line.feasible:
                 self.optuna.set_user_attr(FEASIBLE, self.line.feasible)
@@ -57,12 +75,11 @@ class Queue:
         with database_errors(self.home):
             trials, settled = self.optuna.get_trials(deepcopy=False), set()
             called = self.line.called(trials)
+            gone = {trial.number for trial in self._give_up(trials)}
             for trial in trials:
-                if trial.state == TrialState.RUNNING:  # the lock is ours: whoever ran it is gone
-                    self.optuna.tell(trial.number, state=TrialState.FAIL)
-                elif trial.state == TrialState.COMPLETE and self.is_lost(trial):
+                if trial.number in gone or (trial.state == TrialState.COMPLETE and self.is_lost(trial)):
                     continue
-                elif not is_open(trial, retry_failed):
+                if not is_open(trial, retry_failed):
                     settled.add(folder_of(trial))
             self._admit(called, settled)
 
@@ -73,21 +90,26 @@ class Queue:
     def take(self) -> Ticket | None:
         """The next candidate in line; None where nobody waits and nobody comes."""
         with database_errors(self.home):
-            waiting = len(self.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
-            if not waiting:
-                waiting = self._admit(self.line.more(self.optuna.get_trials(deepcopy=False)))
-            if not waiting:
-                return None
-            trial = self.optuna.ask()
-            entry = self.entries[trial.user_attrs[FOLDER]]
-            _take(trial, entry, self.line.distributions)
-        return Ticket(trial, entry, len(self.entries) - waiting + 1)
+            while waiting := self._waiting() or self._called_again() or self._come():
+                for place, trial in enumerate(waiting):
+                    if self._is_taken(trial):
+                        self.company.took(trial._trial_id)
+                        entry = self._entry(trial)
+                        running = optuna.Trial(self.optuna, trial._trial_id)
+                        _take(running, entry, self.line.distributions)
+                        return Ticket(running, entry, len(self.entries) - len(waiting) + place + 1)
+            return None
+
+    def is_over(self) -> bool:
+        """Whether nobody waits or runs any more, here or elsewhere."""
+        with database_errors(self.home):
+            return not self.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING))
 
     def waiting(self) -> list[Run]:
         """What stands in line, the first first."""
         with database_errors(self.home):
             trials = self.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        return [self.entries[folder_of(trial)].candidate.run for trial in trials]
+        return [self._entry(trial).candidate.run for trial in trials]
 
     def watched(self, ticket: Ticket, watch: Watch) -> Watch:
         """Who is told of a trial: Optuna, too, where it may stop it."""
@@ -97,7 +119,8 @@ class Queue:
     def settle(self, ticket: Ticket, outcome: dict[str, Any]) -> None:
         """Tell the database what became of a trial."""
         candidate, trial = ticket.entry.candidate, ticket.trial
-        with database_errors(self.home):
+        self.company.let_go(trial._trial_id)
+        with database_errors(self.home), suppress(UpdateFinishedTrialError):  # others took us for gone, and train it
             for name, figure in self.figures(candidate, outcome).items():
                 trial.set_user_attr(name, figure)
             if "reason" in outcome:
@@ -109,8 +132,9 @@ class Queue:
 
     def put_back(self, ticket: Ticket) -> None:
         """Let a candidate whose trial was interrupted stand in line again."""
-        with database_errors(self.home):
-            self.optuna.tell(ticket.trial, state=TrialState.FAIL)
+        self.company.let_go(ticket.trial._trial_id)
+        with database_errors(self.home), suppress(UpdateFinishedTrialError):
+            self.database.set_trial_state_values(ticket.trial._trial_id, TrialState.FAIL)
             self._admit([ticket.entry])
 
     def figures(self, candidate: Candidate, outcome: dict[str, Any]) -> dict[str, Any]:
@@ -134,6 +158,55 @@ class Queue:
             done = self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return [self.folder / folder_of(trial) for trial in done if stage_of(trial) == "winner"]
 
+    def _waiting(self) -> list[FrozenTrial]:
+        """Who stands in line, the first first."""
+        return self.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+
+    def _called_again(self) -> list[FrozenTrial]:
+        """Who stands in line once those have been called again whose trials nobody works at any more."""
+        gone = self._give_up(self.optuna.get_trials(deepcopy=False))
+        self._admit([self._entry(trial) for trial in gone])
+        return self._waiting() if gone else []
+
+    def _come(self) -> list[FrozenTrial]:
+        """Who stands in line once those have come whose turn it is."""
+        came = self._admit(self.line.more(self.optuna.get_trials(deepcopy=False)))
+        return self._waiting() if came else []
+
+    def _entry(self, trial: FrozenTrial) -> Entry:
+        """The candidate of a trial; others may have put it in line."""
+        if folder_of(trial) not in self.entries:
+            called = self.line.called(self.optuna.get_trials(deepcopy=False))
+            self.entries |= {entry.candidate.folder: entry for entry in called}
+        return self.entries[folder_of(trial)]
+
+    def _give_up(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """The trials that nobody works at any more, which count as interrupted from now on."""
+        gone = []
+        for trial in self.company.gone(trials):
+            with suppress(UpdateFinishedTrialError):  # another was faster
+                self.database.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+                gone.append(trial)
+        return gone
+
+    def _is_taken(self, trial: FrozenTrial) -> bool:
+        """Take a trial that waits; whether it is ours now and its candidate's turn."""
+        try:
+            if not self.database.set_trial_state_values(trial._trial_id, TrialState.RUNNING):
+                return False
+        except UpdateFinishedTrialError:
+            return False
+        if self.company.shares and self._is_surplus(trial):
+            self.database.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            return False
+        return True
+
+    def _is_surplus(self, trial: FrozenTrial) -> bool:
+        """Whether another trial of the candidate counts, or a search has as many designs as it tries without it."""
+        trials = self.optuna.get_trials(deepcopy=False)
+        twins = [one for one in trials if folder_of(one) == folder_of(trial) and one.number != trial.number]
+        return any(_counts_before(one, trial) for one in twins) or self.line.is_surplus(trial, trials)
+
     def _admit(self, entries: Sequence[Entry], settled: Collection[str] = ()) -> int:
         """Put candidates in line, but for those who are settled; how many came."""
         came = [entry for entry in entries if entry.candidate.folder not in settled]
@@ -142,6 +215,13 @@ class Queue:
             known = {FOLDER: candidate.folder, LEVELS: candidate.params, STAGE: candidate.stage}
             self.optuna.enqueue_trial(dict(params), user_attrs=known)
         return len(came)
+
+
+def _counts_before(one: FrozenTrial, other: FrozenTrial) -> bool:
+    """Whether `one` of two trials of a candidate is the one that counts: that is done, or lives and came first."""
+    if one.state in (TrialState.WAITING, TrialState.RUNNING):
+        return one.number < other.number
+    return not is_open(one)
 
 
 def _take(trial: optuna.Trial, entry: Entry, distributions: Mapping[str, BaseDistribution]) -> None:

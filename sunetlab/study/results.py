@@ -19,7 +19,7 @@ from sunetlab.study.designs import training_of
 from sunetlab.study.marks import marks
 from sunetlab.study.recorded import FEASIBLE, design_of, folder_of, is_open, levels_of, reason_of, stage_of
 from sunetlab.study.runner import STUDY
-from sunetlab.study.storage import DATABASE, TRIALS, database_errors
+from sunetlab.study.storage import TRIALS, database_errors
 from sunetlab.study.testing import test_value
 from sunetlab.train.run import RESULT, Run, read_result
 
@@ -174,10 +174,10 @@ def _trials_of(study: Study, task: str, folder: Path) -> list[FrozenTrial]:
 
 
 def _optuna_of(study: Study, task: str, folder: Path) -> optuna.Study | None:
-    if not (folder / DATABASE).exists():
+    if not storage.is_begun(folder):
         return None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    name, database = f"{study.name}-{task}", storage.open_storage(folder)
+    name, database = storage.name_of(study, task, folder), storage.open_storage(folder)
     return (
         optuna.load_study(study_name=name, storage=database) if name in optuna.get_all_study_names(database) else None
     )

@@ -17,13 +17,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from optuna.storages import BaseStorage
+from sqlalchemy.engine import URL
 
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.files import make_folder
+from sunetlab.study import storage
 from sunetlab.study.attempt import attempt
+from sunetlab.study.company import BEAT_S, Company, Nobody, Others
 from sunetlab.study.crew import together
 from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.queue import Queue
+from sunetlab.study.shared import place_of, settle_place
+from sunetlab.study.storage import database_errors
 from sunetlab.study.testing import read_test
 from sunetlab.study.watch import SilentStudy, StudyWatch
 from sunetlab.train.data import DataSource, open_data
@@ -71,6 +77,9 @@ def run_study(
     retry_failed: bool = False,
     watch: StudyWatch | None = None,
     workers: int | None = 1,
+    place: URL | None = None,
+    beat_s: float = BEAT_S,
+    tests: bool = True,
 ) -> None:
     """Train every candidate of `study` that `folder` does not have yet, those among them that a search comes upon.
 
@@ -81,8 +90,11 @@ def run_study(
         most: stop after so many trials; None goes on to the end.
         retry_failed: run failed trials again, once.
         watch: is told of everything.
-        workers: trainings at a time, each in a process of its own where they are several; None tries how many of them
-            do most.
+        workers: trainings at a time, each in a process of its own where they are several or others are at work, too;
+            None tries how many of them do most.
+        place: the shared database to keep the study in, or its proxy; None is where the folder says, or the folder.
+        beat_s: in a shared database, seconds between two signs of life of every trial.
+        tests: whether a search's winners are tested here once they are trained.
 
     Raises:
         InputError: the folder holds another study, or the data are wrong.
@@ -93,12 +105,16 @@ def run_study(
     check_folder(study, folder)
     sources = [_open(study, task, watch) for task in study.tasks]  # before anything is made
     open_folder(study, folder)
-    with _lock(folder):
-        queues = [Queue(study, *pair, folder) for pair in zip(study.tasks, sources, strict=True)]
+    with _database(folder, place, beat_s) as (database, company):
+        pairs = zip(study.tasks, sources, strict=True)
+        queues = [Queue(study, *pair, folder, database, company) for pair in pairs]
         for queue in queues:
             queue.fill(retry_failed)
-        over = _alone(queues, device, most, watch) if workers == 1 else together(queues, device, most, watch, workers)
-        for queue in queues if over else ():
+        if workers == 1 and not company.shares:
+            over = _alone(queues, device, most, watch)
+        else:
+            over = together(queues, company, device, most, watch, workers)
+        for queue in queues if over and tests else ():
             if runs := queue.winners():
                 with watch.testing(queue.task) as progress:
                     read_test(runs, queue.data, device, progress)
@@ -127,6 +143,22 @@ def _open(study: Study, task: StudyTask, watch: StudyWatch) -> DataSource:
         for split in splits:
             data.split(split, progress)
         return data
+
+
+@contextmanager
+def _database(folder: Path, place: URL | None, beat_s: float) -> Iterator[tuple[BaseStorage, Company]]:
+    """The study's database, and who else may be at work: nobody where it is in the folder."""
+    if place is None and place_of(folder) is None:
+        with _lock(folder):
+            with database_errors(folder):
+                database = storage.open_storage(folder)
+            yield database, Nobody()
+        return
+    if place is not None:
+        settle_place(folder, place)
+    database = storage.open_storage(folder, place)
+    with Others(database, beat_s) as others:
+        yield database, others
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A study's database: one Optuna study per task, in SQLite in the study's folder."""
+"""A study's database: one Optuna study per task, in SQLite in the study's folder or where `shared.PLACE` there says."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,30 +7,60 @@ from urllib.parse import quote
 
 import optuna
 from optuna.exceptions import OptunaError
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from sunetlab.errors import SunetlabError
 from sunetlab.study.definition import Study
 from sunetlab.study.pruning import make_pruner
+from sunetlab.study.shared import open_shared, parse_url, place_of
 
 DATABASE, TRIALS = "optuna.db", "trials"
 BUSY_S = 60  # seconds to wait for somebody who reads the database
 
 
-def open_storage(folder: Path) -> RDBStorage:
-    """The database in a study's folder, whatever characters its path has; made where missing."""
-    url = f"sqlite:///{quote(str(folder / DATABASE))}"
-    return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": BUSY_S}})
+def open_storage(folder: Path, url: URL | None = None) -> BaseStorage:
+    """A study's database, whatever characters its folder's path has; one in the folder is made where missing.
+
+    Args:
+        folder: the study's.
+        url: where the database is, if not where the folder says.
+
+    Raises:
+        InputError: a shared one cannot be reached.
+    """
+    place = place_of(folder)
+    if url is not None or place is not None:
+        return open_shared(url or parse_url(str(place and place.url)))
+    return RDBStorage(f"sqlite:///{quote(str(folder / DATABASE))}", engine_kwargs={"connect_args": {"timeout": BUSY_S}})
 
 
-def open_optuna(study: Study, task: str, folder: Path) -> optuna.Study:
-    """The Optuna study of one task of `study`, in the folder's database; made where missing."""
+def name_of(study: Study, task: str, folder: Path) -> str:
+    """What the Optuna study of a task is called: in a database that others share not as theirs."""
+    place = place_of(folder)
+    return f"{study.name}-{task}" if place is None else f"{study.name}-{task}-{place.key}"
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether there is a database of this study to look into."""
+    return place_of(folder) is not None or (folder / DATABASE).exists()
+
+
+def open_optuna(study: Study, task: str, folder: Path, database: BaseStorage | None = None) -> optuna.Study:
+    """The Optuna study of one task of `study`; made where missing.
+
+    Args:
+        study: the study.
+        task: its task.
+        folder: its folder.
+        database: its database, if that is open already.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with database_errors(folder):
         return optuna.create_study(
-            storage=open_storage(folder),
-            study_name=f"{study.name}-{task}",
+            storage=database or open_storage(folder),
+            study_name=name_of(study, task, folder),
             directions=["maximize"] if study.cost is None else ["maximize", "minimize"],
             sampler=optuna.samplers.RandomSampler(seed=0),  # idle: trials stand in line with their parameters
             pruner=make_pruner(study, task),
@@ -49,5 +79,8 @@ def database_errors(folder: Path) -> Iterator[None]:
         kept = f"finished runs are safe in {folder / TRIALS}"
         if "full" in cause:
             raise SunetlabError(f"{folder / DATABASE}: no room on the disk; {kept}") from None
+        place = place_of(folder)
+        if place is not None:
+            raise SunetlabError(f"{place.url}: cannot be used: {cause}; {kept}") from None
         advice = f"move it away and run the study again: {kept} and are not trained twice"
         raise SunetlabError(f"{folder / DATABASE}: cannot be used: {cause}; {advice}") from None

@@ -1,0 +1,161 @@
+"""A database that several machines share, and where a study's folder says that its own is.
+
+`postgresql://USER@HOST/DATABASE` is a PostgreSQL server, `grpc://HOST:PORT` Optuna's proxy before one. A password is in
+neither: libpq takes it from PGPASSWORD or ~/.pgpass, and so no list of processes, log, report or folder has it.
+"""
+
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import optuna
+from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage, get_storage
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from sunetlab.errors import InputError
+from sunetlab.files import read_table, validate, write_table
+from sunetlab.study.patience import Patient
+
+PLACE = "storage.toml"  # in a study's folder: which database it is in, and under what name
+FORMS = "postgresql://USER@HOST/DATABASE, or grpc://HOST:PORT of a proxy"
+CONNECT_S = 10  # seconds that a connection may take to be made
+_CONNECTIONS = {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True}  # a process has two threads that ask
+
+
+class Place(BaseModel):
+    """Where a study is.
+
+    Attributes:
+        url: of the database, without a password.
+        key: what its name there ends with, so that studies of one name are two.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str
+    key: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
+
+
+def parse_url(text: str) -> URL:
+    """The address of a shared database.
+
+    Raises:
+        InputError: it is none, or has a password in it.
+    """
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise InputError(f"--storage: must be written {FORMS}") from None
+    if url.password is not None:  # and do not say it again
+        raise InputError(
+            "--storage: leave the password out, for others see what is typed: set PGPASSWORD, or write it to ~/.pgpass"
+        )
+    if url.drivername not in ("postgresql", "grpc") or not url.host:
+        raise InputError(f"--storage: {text!r}: must be written {FORMS}")
+    if url.drivername == "grpc" and (url.port is None or url.username or url.database):
+        raise InputError(f"--storage: {text!r}: a proxy's address is written grpc://HOST:PORT")
+    if url.drivername == "postgresql" and not url.database:
+        raise InputError(f"--storage: {text!r}: says no database: postgresql://USER@HOST/DATABASE")
+    return url
+
+
+def place_of(folder: Path) -> Place | None:
+    """Where the study of a folder is; None where it is in the folder itself.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = folder / PLACE
+    return validate(Place, read_table(path), str(path)) if path.exists() else None
+
+
+def settle_place(folder: Path, url: URL) -> Place:
+    """Where a folder's study is from now on: what whoever came first has said.
+
+    Raises:
+        InputError: the folder's study is in its own database, or cannot be put elsewhere.
+    """
+    if place_of(folder) is None:
+        part = folder / f".{PLACE}.{secrets.token_hex(8)}.toml"
+        write_table(part, {"url": url.render_as_string(hide_password=True), "key": secrets.token_hex(4)})
+        with suppress(FileExistsError):
+            os.link(part, folder / PLACE)  # whole, and for the first alone
+        part.unlink()
+    place = place_of(folder)
+    assert place is not None
+    return place
+
+
+def open_shared(url: URL, told: Callable[[float], None] = lambda seconds: None) -> BaseStorage:  # noqa: ARG005
+    """The database at an address, patient with it once it has answered.
+
+    Raises:
+        InputError: what is needed to speak with it is not installed; nobody answers there; it refuses.
+    """
+    return Patient(_proxy(url) if url.drivername == "grpc" else _database(url), told)
+
+
+def _database(url: URL) -> BaseStorage:
+    _need("psycopg", "postgresql")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    connect = {"connect_timeout": CONNECT_S, "application_name": "sunetlab"}
+    try:
+        return get_storage(
+            RDBStorage(
+                url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False),
+                engine_kwargs={**_CONNECTIONS, "connect_args": connect},
+            )
+        )
+    except Exception as error:
+        raise InputError(f"--storage: {url}: {_why(error)}") from None
+
+
+def _proxy(url: URL) -> BaseStorage:
+    _need("grpc", "proxy")
+    assert url.host is not None
+    assert url.port is not None
+    proxy = GrpcStorageProxy(host=url.host, port=url.port)
+    try:
+        proxy.wait_server_ready(timeout=CONNECT_S)
+    except Exception as error:
+        proxy.close()
+        raise InputError(f"--storage: {url}: nobody answers: {_why(error)}") from None
+    return proxy
+
+
+def _why(error: BaseException) -> str:
+    """What a driver says, in one line."""
+    inner = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
+    return " ".join(str(inner).split()) or type(inner).__name__
+
+
+def _need(package: str, extra: str) -> None:
+    try:
+        import_module(package)
+    except ImportError:
+        raise InputError(f"--storage: needs {package}; pip install 'sunetlab[{extra}]'") from None
+
+
+def run_proxy(url: URL, host: str, port: int) -> None:
+    """Answer for a database until somebody interrupts.
+
+    Raises:
+        InputError: the database cannot be reached, or the address be listened at.
+    """
+    _need("grpc", "proxy")
+    if url.drivername != "postgresql":
+        raise InputError(f"--storage: {url}: a proxy stands before postgresql://USER@HOST/DATABASE")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InputError(f"--port: {host}:{port}: cannot be listened at: {error.strerror}") from None
+    with suppress(KeyboardInterrupt):
+        optuna.storages.run_grpc_proxy_server(open_shared(url), host=host, port=port)
