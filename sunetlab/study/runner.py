@@ -18,7 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 from optuna.storages import BaseStorage
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.files import make_folder
@@ -29,7 +29,7 @@ from sunetlab.study.crew import together
 from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.queue import Queue
 from sunetlab.study.shared import place_of, settle_place
-from sunetlab.study.storage import database_errors
+from sunetlab.study.storage import DATABASE, database_errors
 from sunetlab.study.testing import read_test
 from sunetlab.study.watch import SilentStudy, StudyWatch
 from sunetlab.train.data import DataSource, open_data
@@ -105,7 +105,7 @@ def run_study(
     check_folder(study, folder)
     sources = [_open(study, task, watch) for task in study.tasks]  # before anything is made
     open_folder(study, folder)
-    with _database(folder, place, beat_s) as (database, company):
+    with _database(study, folder, place, beat_s) as (database, company):
         pairs = zip(study.tasks, sources, strict=True)
         queues = [Queue(study, *pair, folder, database, company) for pair in pairs]
         for queue in queues:
@@ -146,7 +146,7 @@ def _open(study: Study, task: StudyTask, watch: StudyWatch) -> DataSource:
 
 
 @contextmanager
-def _database(folder: Path, place: URL | None, beat_s: float) -> Iterator[tuple[BaseStorage, Company]]:
+def _database(study: Study, folder: Path, place: URL | None, beat_s: float) -> Iterator[tuple[BaseStorage, Company]]:
     """The study's database, and who else may be at work: nobody where it is in the folder."""
     if place is None and place_of(folder) is None:
         with _lock(folder):
@@ -154,11 +154,25 @@ def _database(folder: Path, place: URL | None, beat_s: float) -> Iterator[tuple[
                 database = storage.open_storage(folder)
             yield database, Nobody()
         return
-    if place is not None:
-        settle_place(folder, place)
-    database = storage.open_storage(folder, place)
+    database = _shared(study, folder, place)
     with Others(database, beat_s) as others:
         yield database, others
+
+
+def _shared(study: Study, folder: Path, place: URL | None) -> BaseStorage:
+    """The database that a study's folder says it is in, or is in from now on; `place` may be another way to it."""
+    if (folder / DATABASE).exists():
+        raise InputError(f"--storage: {folder} has a database of its own, {DATABASE}; choose another --out")
+    there, database = place_of(folder), storage.open_storage(folder, place)
+    if there is None and place is not None:
+        settle_place(folder, place)
+    elif there is not None and place is not None and make_url(there.url) != place:
+        with database_errors(folder):
+            names = {frozen.study_name for frozen in database.get_all_studies()}
+        for task in study.tasks:
+            if (name := storage.name_of(study, task.task, folder)) not in names:
+                raise InputError(f"--storage: {place}: has no study {name}; {folder} is in {there.url}")
+    return database
 
 
 @contextmanager

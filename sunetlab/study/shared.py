@@ -7,6 +7,7 @@ neither: libpq takes it from PGPASSWORD or ~/.pgpass, and so no list of processe
 import os
 import secrets
 import socket
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Annotated
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage, get_storage
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.engine import URL, make_url
@@ -121,7 +123,9 @@ def _proxy(url: URL) -> BaseStorage:
     _need("grpc", "proxy")
     assert url.host is not None
     assert url.port is not None
-    proxy = GrpcStorageProxy(host=url.host, port=url.port)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        proxy = GrpcStorageProxy(host=url.host, port=url.port)
     try:
         proxy.wait_server_ready(timeout=CONNECT_S)
     except Exception as error:
@@ -157,5 +161,6 @@ def run_proxy(url: URL, host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise InputError(f"--port: {host}:{port}: cannot be listened at: {error.strerror}") from None
-    with suppress(KeyboardInterrupt):
+    with warnings.catch_warnings(), suppress(KeyboardInterrupt):
+        warnings.simplefilter("ignore", ExperimentalWarning)
         optuna.storages.run_grpc_proxy_server(open_shared(url), host=host, port=port)

@@ -1,0 +1,311 @@
+"""A study that several are at work on: nobody is trained twice for good, nothing is lost, whoever dies when."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage, InMemoryStorage, get_storage
+from optuna.trial import TrialState
+from sqlalchemy.exc import DataError, OperationalError
+
+from sunetlab import InputError
+from sunetlab.study import patience
+from sunetlab.study.company import MISSED, PULSE, Others
+from sunetlab.study.definition import Study
+from sunetlab.study.patience import Patient
+from sunetlab.study.queue import Queue
+from sunetlab.study.recorded import folder_of
+from sunetlab.study.shared import parse_url, place_of, settle_place
+from sunetlab.train.data import open_data
+from tests.conftest import Said
+from tests.tiny import SEARCH, STUDY, write_study
+
+BEAT_S = 10.0
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+# Several queues on one database, in one process: every step of each is one that a process could have made.
+
+
+class Party:
+    """Somebody at work: takes candidates, finishes them, or dies with them."""
+
+    def __init__(self, study: Study, folder: Path, database: BaseStorage, clock: Clock) -> None:
+        task = study.tasks[0]
+        self.company = Others(database, BEAT_S, clock)
+        self.queue = Queue(study, task, open_data(task.data), folder, database, self.company)
+        self.queue.fill(retry_failed=False)
+        self.tickets: list[Any] = []
+
+    def take(self) -> bool:
+        """Take somebody; whether there was anybody, or may still be."""
+        ticket = self.queue.take()
+        if ticket is not None:
+            self.tickets.append(ticket)
+        return ticket is not None or not self.queue.is_over()
+
+    def finish(self) -> None:
+        ticket = self.tickets.pop(0)
+        candidate = ticket.entry.candidate
+        home = self.queue.folder / candidate.folder
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "result.json").touch()
+        value = 0.1 * candidate.design.spec.n + 0.01 * candidate.run.seed
+        self.queue.settle(ticket, {"value": value, "params": 1, "macs": 1, "seconds": 1.0})
+
+    def beat(self) -> None:
+        self.company.beats += 1
+        for trial_id in tuple(self.company.mine):
+            self.company._beat(trial_id)
+
+
+class Watched(InMemoryStorage):
+    """A database that calls somebody before and after every question."""
+
+    def __init__(self, before: Callable[[], None], after: Callable[[], None]) -> None:
+        super().__init__()
+        self.before, self.after = before, after
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name not in BaseStorage.__abstractmethods__:
+            return found
+
+        def asked(*words: Any, **named: Any) -> Any:
+            self.before()
+            answer = found(*words, **named)
+            self.after()
+            return answer
+
+        return asked
+
+
+class World:
+    """Three at work, with deaths, newcomers, and sleepers who are taken for dead.
+
+    Between any two questions that one asks the database, others may do all that they do.
+    """
+
+    def __init__(self, study: Study, folder: Path, chance: random.Random) -> None:
+        self.study, self.folder, self.chance, self.clock = study, folder, chance, Clock()
+        folder.mkdir()
+        self.database = Watched(self.meddle, self.meddle)
+        self.busy: list[Party] = []  # in the middle of something
+        self.depth = 0
+        self.asleep: list[Party] = []
+        self.parties: list[Party] = []
+        while len(self.parties) < 3:
+            self.come()
+
+    def come(self) -> None:
+        self.depth += 1
+        self.parties.append(Party(self.study, self.folder, self.database, self.clock))
+        self.depth -= 1
+
+    def meddle(self) -> None:
+        if 0 < self.depth < 3 and self.chance.random() < 0.1:
+            self.deed()
+
+    def deed(self) -> Queue | None:
+        """Let somebody do something; the queue where nothing is left."""
+        idle = [party for party in self.parties if party not in self.busy]
+        if not idle:
+            return None
+        party, which = self.chance.choice(idle), self.chance.random()
+        self.busy.append(party)
+        self.depth += 1
+        over = False
+        if which < 0.4 and len(party.tickets) < 2:
+            over = not party.take()
+        elif which < 0.7 and party.tickets:
+            party.finish()
+        elif which < 0.75:  # it dies, or falls asleep; another comes
+            self.parties.remove(party)
+            self.asleep += [party] if self.chance.random() < 0.5 else []
+            self.come()
+        elif which < 0.77 and self.asleep:  # it wakes, and does not know how long it slept
+            self.parties.append(self.asleep.pop())
+        else:
+            self.clock.now += BEAT_S
+            for one in self.parties:
+                one.beat()
+        self.depth -= 1
+        self.busy.remove(party)
+        return party.queue if over else None
+
+    def end(self) -> Queue:
+        """What is there when nothing is left to do."""
+        for _ in range(20_000):
+            over = self.deed()
+            if over is not None:
+                return over
+        raise AssertionError("it did not come to an end")
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("text", [STUDY, SEARCH], ids=["compare", "search"])
+def test_whoever_dies_or_oversleeps_every_candidate_is_done_once(text: str, seed: int, tmp_path: Path) -> None:
+    study = Study.load(write_study(tmp_path, text.replace("seeds = [0, 1]", "seeds = [0, 1, 2]")))
+    queue = World(study, tmp_path / "out", random.Random(seed)).end()
+    done = Counter(folder_of(trial) for trial in queue.optuna.trials if trial.state == TrialState.COMPLETE)
+    assert set(done.values()) == {1}
+    designs = 4 if text is SEARCH else 2
+    assert len(done) == 3 * designs
+    assert Counter(name.rpartition("-s")[2] for name in done) == {"0": designs, "1": designs, "2": designs}
+    assert {trial.state for trial in queue.optuna.trials} <= {TrialState.COMPLETE, TrialState.FAIL}
+
+
+def test_a_trial_is_given_up_by_its_pulse_and_nobody_s_clock(tmp_path: Path) -> None:
+    study, database, clock = Study.load(write_study(tmp_path, STUDY)), get_storage(InMemoryStorage()), Clock()
+    (tmp_path / "out").mkdir()
+    first = Party(study, tmp_path / "out", database, clock)
+    assert first.take()
+    second = Party(study, tmp_path / "out", database, clock)
+    (running,) = (trial for trial in second.queue.optuna.trials if trial.state == TrialState.RUNNING)
+    for _ in range(3):
+        clock.now += 0.9 * MISSED * BEAT_S  # however late, it beats
+        assert not second.company.gone(second.queue.optuna.trials)
+        first.company.beats += 1
+        database.set_trial_user_attr(running._trial_id, PULSE, [first.company.beats, -1e9])  # its clock is far off
+        assert not second.company.gone(second.queue.optuna.trials)
+    clock.now += 1.1 * MISSED * BEAT_S
+    assert [trial.number for trial in second.company.gone(second.queue.optuna.trials)] == [running.number]
+
+
+# A database that is away for a while.
+
+
+class Away(InMemoryStorage):
+    """A database that loses its connection after so many questions, some of them when the deed is done."""
+
+    def __init__(self, error: Callable[[], Exception], often: float, chance: random.Random) -> None:
+        super().__init__()
+        self.error, self.often, self.chance = error, often, chance
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name.startswith(("_", "check")) or not callable(found) or name in ("error", "remove_session"):
+            return found
+
+        def asked(*words: Any, **named: Any) -> Any:
+            before, after = (self.chance.random() < self.often for _ in range(2))
+            if before:
+                raise self.error()
+            answer = found(*words, **named)
+            if after:
+                raise self.error()
+            return answer
+
+        return asked
+
+
+def gone() -> Exception:
+    return OperationalError("select 1", {}, Exception("server closed the connection unexpectedly"))
+
+
+def test_what_is_asked_of_a_database_that_comes_and_goes_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    away = Away(gone, 0.3, random.Random(0))
+    study = optuna.create_study(storage=Patient(away), directions=["maximize"], study_name="away", load_if_exists=True)
+    for number in range(50):
+        trial = study.ask()
+        trial.set_user_attr("n", number)
+        study.tell(trial, trial.suggest_float("x", 0, 1))
+    away.often = 0.0
+    done = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
+    assert [trial.user_attrs["n"] for trial in done] == list(range(50))
+    assert all(trial.value == trial.params["x"] for trial in done)
+
+
+def test_patience_ends_and_other_errors_are_no_reason_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    now = Clock()
+    monkeypatch.setattr("time.monotonic", now)
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now.now += seconds
+
+    monkeypatch.setattr("time.sleep", sleep)
+    told: list[float] = []
+    with pytest.raises(OperationalError):
+        Patient(Away(gone, 1.0, random.Random(0)), told.append).get_all_studies()
+    assert patience.LIMIT_S - patience.MOST_S < sum(slept) <= patience.LIMIT_S
+    assert slept == sorted(slept)
+    assert len(told) == len(slept)
+    for error in (
+        DataError("insert", {}, Exception("too long")),
+        KeyError("no such study"),
+        UpdateFinishedTrialError(),
+    ):
+
+        def wrong(error: Exception = error) -> Exception:
+            return error
+
+        with pytest.raises(type(error)):
+            Patient(Away(wrong, 1.0, random.Random(0))).get_all_studies()
+    assert len(told) == len(slept)
+
+
+# Where the database is.
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("postgresql://me:secret@host/studies", ("password", "PGPASSWORD", "~/.pgpass")),
+        ("mysql://host/studies", ("mysql", "postgresql://USER@HOST/DATABASE")),
+        ("postgresql://host", ("no database",)),
+        ("postgresql:///studies", ("must be written",)),
+        ("grpc://host", ("grpc://HOST:PORT",)),
+        ("grpc://me@host:1", ("grpc://HOST:PORT",)),
+        ("studies.db", ("must be written",)),
+        ("postgresql://host:port/studies", ("must be written",)),
+        ("", ("must be written",)),
+    ],
+)
+def test_a_wrong_address_is_refused_in_one_line_that_tells_no_password(text: str, parts: tuple[str, ...]) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_url(text)
+    line = str(caught.value)
+    assert all(part in line for part in ("--storage", *parts))
+    assert "secret" not in line
+    assert "\n" not in line
+
+
+def test_the_first_who_says_where_a_study_is_says_it_for_all(tmp_path: Path) -> None:
+    urls = [parse_url(f"postgresql://me@host{number}/studies") for number in range(3)]
+    places = [settle_place(tmp_path, url) for url in urls]
+    assert {place.url for place in places} == {"postgresql://me@host0/studies"}
+    assert len({place.key for place in places}) == 1
+    assert place_of(tmp_path) == places[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["storage.toml"]
+
+
+def test_a_study_does_not_move_to_another_database(said: Said, tmp_path: Path) -> None:
+    write_study(tmp_path)
+    assert said("study run tiny.toml --out out --trials 0")[0] == 0
+    status, out, err = said("study run tiny.toml --out out --storage postgresql://nobody@127.0.0.1:1/studies")
+    assert (status, out) == (2, "")
+    assert err.splitlines()[-1].startswith("sunetlab: --storage: out has a database of its own, optuna.db")
+    status, _, err = said("study work out")
+    assert status == 2
+    assert "in a database of its own" in err
+    status, _, err = said("study run tiny.toml --out new --storage postgresql://nobody@127.0.0.1:1/studies")
+    assert status == 2
+    assert "nobody@127.0.0.1:1/studies" in err.splitlines()[-1]
+    assert not (tmp_path / "new" / "storage.toml").exists()
