@@ -18,7 +18,8 @@ from .match import match
 from .network import find_network
 from .output import Json, note, percent, print_json, print_table, say, say_lines, sides
 from .sample import sample
-from .space_words import takes_space, until_stopped
+from .space_words import takes_space
+from .stopping import until_stopped
 
 if TYPE_CHECKING:
     from sunetlab.space.arrays.quantities import Better
@@ -32,6 +33,7 @@ app.command("sample")(sample)
 
 TABLE1 = ("sunet-64", "sunet-128", "sunet-7-128")
 STOPPED = 130
+_PATIENCE = 5.0  # seconds in which Ctrl-C is heard once: what is found is written first
 _ROWS = 12  # of a front that are told; a file has all
 _SHOWN = ("params", "macs", "memory", "fov", "layers")
 
@@ -106,7 +108,7 @@ def screen(
     began = time.monotonic()
     with ExitStack() as stack:
         progress = stack.enter_context(stack.enter_context(Screen()).counting("looking at designs", "designs"))
-        stop = stack.enter_context(until_stopped())
+        stop = stack.enter_context(until_stopped(_PATIENCE))
         names = wanted.everything
         about = {"command": _command(), "where": where.text if where else ""}
         sinks = [stack.enter_context(table(out, space, names, about))] if out else []

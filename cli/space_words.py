@@ -1,12 +1,8 @@
 """How a command is told a space: a file, --vary, the flags of a network for what all designs share."""
 
 import inspect
-import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -54,9 +50,6 @@ _OWN: dict[str, Any] = {
     "precision": Precision,
     "optimizer": Optimizer,
 }
-
-
-_PATIENCE = 5.0  # seconds
 
 
 def takes_space(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,25 +110,3 @@ def factors_of(said: list[str]) -> dict[str, str]:
             raise InputError(f"--vary: {name}: is given twice")
         found[name] = levels
     return found
-
-
-@contextmanager
-def until_stopped() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM become an answer to be asked for, so that work ends between two pieces.
-
-    Whoever is impatient is heard again after a while, and then at once: closing a file takes a moment.
-    """
-    asked = 0.0
-
-    def stop(_: int, __: FrameType | None) -> None:
-        nonlocal asked
-        if asked and time.monotonic() - asked > _PATIENCE:
-            raise KeyboardInterrupt
-        asked = asked or time.monotonic()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -18,7 +18,7 @@ from .status import status
 from .study_named import Name, On, existing, folder_of, load
 from .study_tables import SAMPLERS, print_arms, tasks_of
 from .verdict import verdict
-from .work import Heartbeat, Storage, Workers, proxy, storage_said, work, workers_said
+from .work import Heartbeat, Storage, Workers, proxy, storage_said, until_ended, work, workers_said
 
 if TYPE_CHECKING:
     from sunetlab.study.definition import Study, StudyTask
@@ -101,8 +101,9 @@ def run(
     folder = folder_of(study, asked, out)
     for few in _too_few(asked):
         note(few)
-    with Screen() as screen:
-        run_study(asked, folder, device, trials, retry_failed, StudyScreen(screen), count, place, heartbeat)
+    with Screen() as screen, until_ended(screen) as stop:
+        watch = StudyScreen(screen)
+        run_study(asked, folder, device, trials, retry_failed, watch, count, place, heartbeat, stop=stop)
     _keep_command(folder)
     _conclude(asked, folder)
 

@@ -1,5 +1,7 @@
 """`sunetlab study work` and `study proxy`: a study on many machines, which share a database and a folder."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,12 +10,16 @@ from sunetlab import InputError
 
 from .inference import Device
 from .output import note, say
+from .stopping import until_stopped
 from .study_named import Name, existing
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
+    from .progress import Screen
+
 MOST_WORKERS = 64
+_PATIENCE = 0.5  # seconds between two signals of somebody who means it
 Workers = Annotated[
     str, typer.Option(metavar="N|auto", help="Trainings at a time; auto tries how many do most in an hour.")
 ]
@@ -53,7 +59,7 @@ def work(
     asked = load_study(folder)
     if place_of(folder) is None:
         raise InputError(f"{folder}: is in a database of its own; only `sunetlab study run --storage` shares one")
-    with Screen() as screen:
+    with Screen() as screen, until_ended(screen) as stop:
         run_study(
             asked,
             folder,
@@ -64,6 +70,7 @@ def work(
             place=url,
             beat_s=heartbeat,
             tests=False,
+            stop=stop,
         )
 
 
@@ -90,6 +97,14 @@ def workers_said(workers: str) -> int | None:
     if not workers.isdecimal() or not 1 <= int(workers) <= MOST_WORKERS:
         raise InputError(f"--workers: {workers!r}: must be auto, or a number from 1 to {MOST_WORKERS}")
     return int(workers)
+
+
+@contextmanager
+def until_ended(screen: "Screen") -> Iterator[Callable[[], bool]]:
+    """Whether a study is to end: the first Ctrl-C or SIGTERM lets epochs that run end, the second does not."""
+    said = "ends when the epochs that run are saved; Ctrl-C again ends at once"
+    with until_stopped(_PATIENCE, lambda: screen.line(said)) as stop:
+        yield stop
 
 
 def storage_said(storage: str | None) -> "URL | None":

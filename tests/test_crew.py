@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.pace import COUNTS, Paced, find_pace
 from sunetlab.study.runner import run_study
 from sunetlab.study.watch import SilentStudy
+from sunetlab.train.watch import Silent
 from tests.test_stages import trials
 from tests.tiny import STUDY, write_study
 
@@ -76,6 +78,30 @@ def test_workers_that_are_killed_change_nothing(alone: dict[str, float], tmp_pat
         assert [trial.state for trial in trials(folder, task)].count(TrialState.COMPLETE) == 4
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_who_wants_a_study_to_end_has_every_epoch_that_ran(
+    alone: dict[str, float], workers: int, tmp_path: Path
+) -> None:
+    study, folder, told = Study.load(write_study(tmp_path, TWO)), tmp_path / "out", []
+
+    class Told(Silent):
+        def epoch(self, row: dict[str, Any]) -> None:
+            told.append(row)
+
+    class Telling(SilentStudy):
+        def trial(self, *_: object) -> Any:
+            return nullcontext(Told())
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, folder, "cpu", watch=Telling(), workers=workers, stop=lambda: len(told) > 3)
+    kept = [line for log in folder.glob("trials/*/*/log.jsonl") for line in log.read_text().splitlines()]
+    assert len(kept) == len(told)
+    assert 4 <= len(told) < 4 + workers
+    assert not workers_of(os.getpid())
+    run_study(study, folder, "cpu", workers=workers)
+    assert values(study, folder) == alone
+
+
 @pytest.mark.slow
 def test_a_study_that_is_killed_leaves_nobody_behind(alone: dict[str, float], tmp_path: Path) -> None:
     path, folder = write_study(tmp_path, TWO), tmp_path / "out"
@@ -103,7 +129,7 @@ def test_what_stops_a_study_stops_it_from_a_worker_too(tmp_path: Path) -> None:
         (folder / "trials" / "classification" / trial.user_attrs["folder"]).write_text("in the way")
     with pytest.raises((InputError, OSError)):
         run_study(study, folder, "cpu", workers=2)
-    assert {trial.state for trial in trials(folder)} <= {TrialState.RUNNING, TrialState.WAITING}
+    assert set(results.trials(study, folder)["state"]) == {"waiting"}
 
 
 @pytest.mark.slow

@@ -9,11 +9,12 @@ import multiprocessing
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import wait
 from typing import Any, Self
 
+from sunetlab.errors import SunetlabError
 from sunetlab.study.company import Company
 from sunetlab.study.definition import StudyTask
 from sunetlab.study.designs import quantities
@@ -31,7 +32,13 @@ _SPAWN = multiprocessing.get_context("spawn")  # torch and its threads do not su
 
 
 def together(
-    queues: Sequence[Queue], company: Company, device: str, most: int | None, watch: StudyWatch, workers: int | None
+    queues: Sequence[Queue],
+    company: Company,
+    device: str,
+    most: int | None,
+    watch: StudyWatch,
+    workers: int | None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Train the candidates of all queues, so many at a time; whether all are trained.
 
@@ -42,18 +49,22 @@ def together(
         most: stop after so many trials; None goes on to the end.
         watch: is told of everything.
         workers: how many at a time, at least 1; None tries how many do most.
+        stop: whether somebody wants it to end, once what is trained has ended its epoch.
 
     Raises:
+        KeyboardInterrupt: somebody wanted it to end.
         SunetlabError, OSError: what stops a study wherever it happens, such as a full disk.
     """
-    with Crew([queue.task for queue in queues], device) as crew:
+    with Crew([queue.task for queue in queues], device) as crew, _put_back(crew):
         if workers is None:
             workers = _paced(crew, queues, watch)
         crew.resize(workers)
         begun, deaths = 0, Counter[str]()
         while True:
+            if stop() and not crew.busy():
+                raise KeyboardInterrupt
             for worker in crew.idle():
-                if most is not None and begun >= most:
+                if stop() or (most is not None and begun >= most):
                     break
                 taken = _take(queues)
                 if taken is None:
@@ -63,8 +74,10 @@ def together(
                 begun += 1
             if crew.busy():
                 pause = company.pause_s if company.shares and crew.idle() else None
-                for worker in crew.listen(pause):
-                    _end(worker, watch, deaths)
+                for worker in crew.listen(pause, stop):
+                    _end(worker, watch, deaths, stop)
+            elif stop():
+                continue
             elif most is not None and begun >= most:
                 return False
             elif all(queue.is_over() for queue in queues):
@@ -81,10 +94,13 @@ def _take(queues: Sequence[Queue]) -> tuple[Queue, Ticket] | None:
     return None
 
 
-def _end(worker: "Worker", watch: StudyWatch, deaths: Counter[str]) -> None:
+def _end(worker: "Worker", watch: StudyWatch, deaths: Counter[str], stop: Callable[[], bool]) -> None:
     """Take down what became of a worker's trial."""
     queue, ticket, outcome = worker.end()
     candidate = ticket.entry.candidate
+    if outcome is None and stop():
+        queue.put_back(ticket)
+        return
     if outcome is None:
         deaths[candidate.folder] += 1
         if deaths[candidate.folder] < DEATHS:
@@ -94,6 +110,20 @@ def _end(worker: "Worker", watch: StudyWatch, deaths: Counter[str]) -> None:
         outcome = {"reason": "worker died", "detail": detail}
     queue.settle(ticket, outcome)
     watch.told(queue.task, candidate, outcome)
+
+
+@contextmanager
+def _put_back(crew: "Crew") -> Iterator[None]:
+    """Whoever is still trained at an end that comes too soon stands in line again, for others or for later."""
+    try:
+        yield
+    except BaseException:
+        for worker in crew.busy():
+            worker.stop()
+            queue, ticket, _ = worker.end()
+            with suppress(SunetlabError):  # a database that is gone has ended this, and says so once
+                queue.put_back(ticket)
+        raise
 
 
 def _paced(crew: "Crew", queues: Sequence[Queue], watch: StudyWatch) -> int:
@@ -155,10 +185,10 @@ class Crew:
         """Those who train."""
         return [worker for worker in self.workers if worker.ticket is not None]
 
-    def listen(self, seconds: float | None = None) -> list["Worker"]:
+    def listen(self, seconds: float | None, stop: Callable[[], bool]) -> list["Worker"]:
         """Wait until somebody says something, or so long; those whose trial has ended with that."""
         ready = wait([worker.pipe for worker in self.busy()], seconds)
-        return [worker for worker in self.busy() if worker.pipe in ready and worker.hear()]
+        return [worker for worker in self.busy() if worker.pipe in ready and worker.hear(stop)]
 
 
 class Worker:
@@ -194,8 +224,8 @@ class Worker:
         self.watch = queue.watched(ticket, told)
         self.send(Job(task, candidate.run, queue.folder / candidate.folder, threads))
 
-    def hear(self) -> bool:
-        """Take what the worker says; whether its trial has ended, be it with the worker."""
+    def hear(self, stop: Callable[[], bool]) -> bool:
+        """Take what the worker says; whether its trial has ended, be it with the worker or because it is to stop."""
         try:
             word, said = self.pipe.recv()
         except (EOFError, OSError):
@@ -209,11 +239,14 @@ class Worker:
             return True
         try:
             getattr(self.watch, word)(*said)
-        except Pruned as stop:
-            self._answer(stop)
-        else:
-            if word == "epoch":
-                self._answer(None)
+        except Pruned as pruned:
+            self._answer(pruned)
+            return False
+        if word == "epoch" and stop():
+            self.stop()
+            return True
+        if word == "epoch":
+            self._answer(None)
         return False
 
     def end(self) -> tuple[Queue, Ticket, dict[str, Any] | None]:
@@ -226,12 +259,9 @@ class Worker:
         return found
 
     def stop(self) -> None:
-        """End the process."""
-        self.process.terminate()
-        self.process.join(5)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
+        """End the process: it only trains, and what it has saved is whole at any moment."""
+        self.process.kill()
+        self.process.join()
         self.pipe.close()
 
     def _answer(self, stop: Pruned | None) -> None:

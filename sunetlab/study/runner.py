@@ -12,7 +12,7 @@ finished without Optuna hearing of it is told, not trained. A search's next desi
 (`search.py`), so it goes on as if nothing had happened.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from sunetlab.study.queue import Queue
 from sunetlab.study.shared import place_of, settle_place
 from sunetlab.study.storage import DATABASE, database_errors
 from sunetlab.study.testing import read_test
-from sunetlab.study.watch import SilentStudy, StudyWatch
+from sunetlab.study.watch import SilentStudy, Stopping, StudyWatch
 from sunetlab.train.data import DataSource, open_data
 from sunetlab.train.device import pick_device
 
@@ -80,6 +80,7 @@ def run_study(
     place: URL | None = None,
     beat_s: float = BEAT_S,
     tests: bool = True,
+    stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Train every candidate of `study` that `folder` does not have yet, those among them that a search comes upon.
 
@@ -95,10 +96,12 @@ def run_study(
         place: the shared database to keep the study in, or its proxy; None is where the folder says, or the folder.
         beat_s: in a shared database, seconds between two signs of life of every trial.
         tests: whether a search's winners are tested here once they are trained.
+        stop: whether somebody wants the study to end; it is asked after every epoch, when everything is on the disk.
 
     Raises:
         InputError: the folder holds another study, or the data are wrong.
         SunetlabError: the database is damaged, or somebody else is at work in the folder.
+        KeyboardInterrupt: somebody wanted it to end; the same call goes on after the last epochs.
     """
     watch = watch or SilentStudy()
     pick_device(device)  # a wrong one is wrong input, not a failure of every trial
@@ -111,23 +114,23 @@ def run_study(
         for queue in queues:
             queue.fill(retry_failed)
         if workers == 1 and not company.shares:
-            over = _alone(queues, device, most, watch)
+            over = _alone(queues, device, most, watch, stop)
         else:
-            over = together(queues, company, device, most, watch, workers)
+            over = together(queues, company, device, most, watch, workers, stop)
         for queue in queues if over and tests else ():
             if runs := queue.winners():
                 with watch.testing(queue.task) as progress:
                     read_test(runs, queue.data, device, progress)
 
 
-def _alone(queues: Sequence[Queue], device: str, most: int | None, watch: StudyWatch) -> bool:
+def _alone(queues: Sequence[Queue], device: str, most: int | None, watch: StudyWatch, stop: Callable[[], bool]) -> bool:
     """Train one candidate after another, here; whether all are trained."""
     done = 0
     for queue in queues:
         while (most is None or done < most) and (ticket := queue.take()) is not None:
             candidate = ticket.entry.candidate
             with watch.trial(queue.task, candidate, ticket.number, queue.line.total) as told:
-                watched = queue.watched(ticket, told)
+                watched = Stopping(queue.watched(ticket, told), stop)
                 outcome = attempt(candidate.run, queue.data, queue.folder / candidate.folder, device, watched)
             queue.settle(ticket, outcome)
             watch.told(queue.task, candidate, outcome)

@@ -29,6 +29,31 @@ class StudyWatch(Protocol):
         """After a trial: its result, or {"reason": …} where it failed, or {"stopped": epoch} where it was pruned."""
 
 
+class Stopping:
+    """What a training tells, passed on to `inner`; between two epochs it ends where somebody wants it to."""
+
+    def __init__(self, inner: Watch, stop: Callable[[], bool]) -> None:
+        self.inner, self.stop = inner, stop
+
+    def begin(self, epochs: int, finished: int, images: int) -> None:
+        """See `Watch`."""
+        self.inner.begin(epochs, finished, images)
+
+    def step(self, images: int) -> None:
+        """See `Watch`."""
+        self.inner.step(images)
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """Pass an epoch on.
+
+        Raises:
+            KeyboardInterrupt: somebody wants it to end.
+        """
+        self.inner.epoch(row)
+        if self.stop():
+            raise KeyboardInterrupt
+
+
 class SilentStudy:
     """A watch that tells nobody."""
 

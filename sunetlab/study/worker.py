@@ -44,7 +44,8 @@ def serve(pipe: Connection, tasks: tuple[StudyTask, ...], device: str) -> None:
     """Train what comes through the pipe until it is closed."""
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who interrupts the study ends its workers
+    for number in (signal.SIGINT, signal.SIGTERM):  # who interrupts the study ends its workers when their epoch ends
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     sources: dict[int, DataSource] = {}
     while True:
