@@ -23,6 +23,7 @@ from sunetlab.files import make_folder
 from sunetlab.study.attempt import attempt
 from sunetlab.study.crew import together
 from sunetlab.study.definition import Study, StudyTask
+from sunetlab.study.designs import check_designs
 from sunetlab.study.queue import Queue
 from sunetlab.study.testing import read_test
 from sunetlab.study.watch import SilentStudy, StudyWatch
@@ -92,6 +93,8 @@ def run_study(
     pick_device(device)  # a wrong one is wrong input, not a failure of every trial
     check_folder(study, folder)
     sources = [_open(study, task, watch) for task in study.tasks]  # before anything is made
+    for task, data in zip(study.tasks, sources, strict=True):  # which designs there are is known only now
+        check_designs(study, task, len(data.classes), data.size)
     open_folder(study, folder)
     with _lock(folder):
         queues = [Queue(study, *pair, folder) for pair in zip(study.tasks, sources, strict=True)]
