@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from sunetlab import InputError
 from sunetlab.study import results
 from sunetlab.study.candidate import Candidate
+from sunetlab.study.crew import Crew
 from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.pace import COUNTS, Paced, find_pace
 from sunetlab.study.runner import run_study
@@ -74,6 +75,16 @@ def test_workers_that_are_killed_change_nothing(alone: dict[str, float], tmp_pat
     assert values(study, folder) == alone
     for task in ("classification", "segmentation"):
         assert [trial.state for trial in trials(folder, task)].count(TrialState.COMPLETE) == 4
+
+
+def test_a_worker_is_deaf_to_ctrl_c_from_its_first_moment(tmp_path: Path) -> None:
+    """A terminal sends it to all processes; one that imports torch would answer with a traceback."""
+    with Crew(Study.load(write_study(tmp_path)).tasks, "cpu") as crew:
+        crew.resize(1)
+        status = Path(f"/proc/{crew.workers[0].process.pid}/status").read_text()
+    blocked = next(line for line in status.splitlines() if line.startswith("SigBlk:")).split()[1]
+    assert int(blocked, 16) >> (signal.SIGINT - 1) & 1
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 @pytest.mark.slow

@@ -7,9 +7,11 @@ another takes its place; a candidate with which workers die again and again is a
 
 import multiprocessing
 import os
+import signal
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Any, Self
 
@@ -230,8 +232,23 @@ class Worker:
     def _start(self) -> None:
         self.pipe, theirs = _SPAWN.Pipe()
         self.process = _SPAWN.Process(target=serve, args=(theirs, *self.args), daemon=True)
-        self.process.start()
+        with _deaf_children():
+            self.process.start()
         theirs.close()
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes begun here never hear of Ctrl-C, not while they import torch either; this one hears of it afterwards.
+
+    Who interrupts the study ends its workers.
+    """
+    resource_tracker.ensure_running()  # begun by the first process else, which unblocks the signal on its way
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _threads() -> int:
