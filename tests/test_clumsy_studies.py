@@ -14,9 +14,11 @@ from sunetlab.study.designs import make_designs
 from sunetlab.study.judge import verdicts
 from sunetlab.study.line import Entry
 from sunetlab.study.runner import run_study
+from tests.test_data_folder import class_folders
 from tests.test_stages import EQUAL, SEARCHED, TUNED, load, train_as
 from tests.tiny import SEARCH, STUDY
 
+SCENES = 'source = "scenes", size = 32, train = 16, val = 16'
 FREE = STUDY.replace("epochs = 2, ", "")
 RANDOM = SEARCHED.replace('"tpe"', '"random"').replace("test = true", "test = false")
 
@@ -87,6 +89,36 @@ def test_what_a_clumsy_hand_writes_is_refused_in_one_line(
     assert len(str(error.value).splitlines()) == 1
     for part in ("tiny.toml", *parts):
         assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "said"),
+    [
+        (STUDY, "seeds = [0, 1]", 'seeds = [0, 1]\nwhere = "macs<24k"\nbaseline = { depth = 2 }', "baseline: depth 2"),
+        (STUDY, "seeds = [0, 1]", 'seeds = [0, 1]\nwhere = "macs<1k"', "where"),
+        (SEARCH, "params<=4k", "macs<1k", "where"),
+    ],
+)
+def test_what_only_the_data_tell_is_refused_before_anything_is_made(
+    text: str, old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    """A folder's images are as large as they are; which designs keep a bound is not known before they are opened."""
+    for split in ("train", "val"):
+        class_folders(tmp_path / "set", {"dark": 2, "bright": 2}, split)
+    text = text.replace(SCENES, f'source = "folder:{tmp_path / "set"}", workers = 0')
+    study = load(tmp_path, text.replace(old, new))
+    with pytest.raises(InputError, match=said) as error:
+        run_study(study, tmp_path / "out", "cpu", most=0)
+    assert len(str(error.value).splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("word", ["measured", "cost"])
+def test_quantities_are_known_before_the_images_are(word: str, tmp_path: Path) -> None:
+    said = {"measured": 'measured = ["depht"]', "cost": 'cost = "depht"'}[word]
+    text = SEARCH.replace("seeds = [0, 1]", f"seeds = [0, 1]\n{said}").replace(SCENES, 'source = "folder:set"')
+    with pytest.raises(InputError, match=f"{word}: depht: no quantity"):
+        load(tmp_path, text if word == "measured" else text.replace('"tpe"', '"nsga2"'))
 
 
 def test_a_baseline_may_name_a_word_of_the_recipe(tmp_path: Path) -> None:

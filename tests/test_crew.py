@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from sunetlab import InputError
 from sunetlab.study import results
 from sunetlab.study.candidate import Candidate
+from sunetlab.study.crew import Crew
 from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.pace import COUNTS, Paced, find_pace
 from sunetlab.study.runner import run_study
@@ -100,6 +101,17 @@ def test_who_wants_a_study_to_end_has_every_epoch_that_ran(
     assert not workers_of(os.getpid())
     run_study(study, folder, "cpu", workers=workers)
     assert values(study, folder) == alone
+
+
+def test_a_worker_is_deaf_to_signals_from_its_first_moment(tmp_path: Path) -> None:
+    """A terminal sends Ctrl-C to all processes, a batch system SIGTERM."""
+    with Crew(Study.load(write_study(tmp_path)).tasks, "cpu") as crew:
+        crew.resize(1)
+        status = Path(f"/proc/{crew.workers[0].process.pid}/status").read_text()
+    blocked = next(line for line in status.splitlines() if line.startswith("SigBlk:")).split()[1]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        assert int(blocked, 16) >> (number - 1) & 1
+        assert number not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 @pytest.mark.slow

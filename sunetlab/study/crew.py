@@ -7,10 +7,12 @@ another takes its place; a candidate with which workers die again and again is a
 
 import multiprocessing
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Any, Self
 
@@ -27,6 +29,7 @@ from sunetlab.train.device import pick_device
 from sunetlab.train.run import Run
 
 DEATHS = 3  # of workers that train a candidate, until it counts as failed
+DEAF = {signal.SIGINT, signal.SIGTERM}
 LOOKED_AT = 50  # candidates among which the costliest is looked for
 _SPAWN = multiprocessing.get_context("spawn")  # torch and its threads do not survive a fork
 
@@ -271,8 +274,23 @@ class Worker:
     def _start(self) -> None:
         self.pipe, theirs = _SPAWN.Pipe()
         self.process = _SPAWN.Process(target=serve, args=(theirs, *self.args), daemon=True)
-        self.process.start()
+        with _deaf_children():
+            self.process.start()
         theirs.close()
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes begun here never hear of Ctrl-C or SIGTERM, not while they import torch either; this one does later.
+
+    Who interrupts the study ends its workers when their epoch ends.
+    """
+    resource_tracker.ensure_running()  # begun by the first process else, which unblocks signals on its way
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, DEAF)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _threads() -> int:

@@ -187,7 +187,7 @@ class Study(Table):
         for task in study.tasks:  # every mistake in the space is found before anything is made
             try:
                 study.check_recipes(task)
-                designs.check_designs(study, task)
+                designs.check_designs(study, task, classes=2, size=task.size)
             except InputError as error:
                 raise InputError(f"{path}: {error}") from None
         return study

@@ -84,22 +84,21 @@ def funnel(study: "Study", task: "StudyTask", classes: int, size: Size) -> Funne
     return screen.funnel
 
 
-def check_designs(study: "Study", task: "StudyTask") -> None:
-    """See that a task has designs, as far as can be told before its data are opened.
+def check_designs(study: "Study", task: "StudyTask", classes: int, size: Size) -> None:
+    """See that a task has designs, as far as can be told where the images' size is not known yet.
 
     Raises:
         InputError: it has none, or too many, or their costs differ too much, or none is the baseline; a quantity is
             asked for that there is none.
     """
-    if study.is_adaptive and not task.size and study.where:  # bounds count once the images' size is known
-        where_of(make_space(study, task, classes=2, size=None), study.where)
-        return
     if study.is_adaptive:
-        space = make_space(study, task, classes=2, size=task.size)
-        feasible(study, task, classes=2, size=task.size)
+        space = make_space(study, task, classes, size)
+        where_of(space, study.where)
+        if size or not study.where:  # else the bounds do not count yet, without which designs may be too many
+            feasible(study, task, classes, size)
         blocks = max(len(part.frame.dilations) for part in space.parts)
     else:
-        found = make_designs(study, task, classes=2, size=task.size)
+        found = make_designs(study, task, classes, size)
         blocks = max(len(one.spec.stacks) for one in found)
         if study.baseline is not None:
             families(study.baseline, study.telling, [one.levels for one in found])
@@ -107,7 +106,7 @@ def check_designs(study: "Study", task: "StudyTask") -> None:
         if name not in known(blocks) or known(blocks)[name].unit == "words":
             raise InputError(f"{'cost' if name == study.cost else 'measured'}: {name}: no quantity of a design")
     if study.winners:
-        beside(study, task, classes=2)
+        beside(study, task, classes)
 
 
 def beside(study: "Study", task: "StudyTask", classes: int) -> tuple[Design, ...]:

@@ -27,6 +27,7 @@ from sunetlab.study.attempt import attempt
 from sunetlab.study.company import BEAT_S, Company, Nobody, Others
 from sunetlab.study.crew import together
 from sunetlab.study.definition import Study, StudyTask
+from sunetlab.study.designs import check_designs
 from sunetlab.study.queue import Queue
 from sunetlab.study.shared import place_of, settle_place
 from sunetlab.study.storage import DATABASE, database_errors
@@ -107,6 +108,8 @@ def run_study(
     pick_device(device)  # a wrong one is wrong input, not a failure of every trial
     check_folder(study, folder)
     sources = [_open(study, task, watch) for task in study.tasks]  # before anything is made
+    for task, data in zip(study.tasks, sources, strict=True):  # which designs there are is known only now
+        check_designs(study, task, len(data.classes), data.size)
     open_folder(study, folder)
     with _database(study, folder, place, beat_s) as (database, company):
         pairs = zip(study.tasks, sources, strict=True)

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from multiprocessing.connection import Connection, wait
@@ -44,8 +43,6 @@ def serve(pipe: Connection, tasks: tuple[StudyTask, ...], device: str) -> None:
     """Train what comes through the pipe until it is closed."""
     import torch
 
-    for number in (signal.SIGINT, signal.SIGTERM):  # who interrupts the study ends its workers when their epoch ends
-        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     sources: dict[int, DataSource] = {}
     while True:
