@@ -194,6 +194,8 @@ def test_a_design_whose_other_seeds_never_came_into_line_has_them_all(tmp_path: 
     run_study(study, folder, "cpu", most=1)
     with sqlite3.connect(folder / "optuna.db") as connection:  # killed between the two
         connection.execute("delete from trials where number = 1")
+        for rows in ("trial_params", "trial_user_attributes"):
+            connection.execute(f"delete from {rows} where trial_id not in (select trial_id from trials)")
     run_study(study, folder, "cpu")
     table = results.trials(study, folder)
     assert sorted(table.groupby("design")["seed"].apply(list)) == [[0, 1]] * 4

@@ -177,7 +177,9 @@ class Then:
         return stage_of(trial) != self.stage and self.first.is_surplus(trial, self._before(trials)[0])
 
     def _followers(self, before: list[FrozenTrial]) -> list[Entry]:
-        return [Entry(one, one.params if self.has_params else {}) for one in self.follow(before)]
+        found = [Entry(one, one.params if self.has_params else {}) for one in self.follow(before)]
+        self.total = len(self.first.called(before)) + len(found)
+        return found
 
     def _before(self, trials: Sequence[FrozenTrial]) -> tuple[list[FrozenTrial], bool]:
         """The trials of the first line that came before the first follower, and whether there is one."""

@@ -1,5 +1,6 @@
 """A task's candidates in line, in its Optuna study: who comes next, and what became of whom."""
 
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +10,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sunetlab.study.candidate import Candidate
 from sunetlab.study.company import Company
@@ -17,12 +18,14 @@ from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.designs import quantities
 from sunetlab.study.line import Entry, line_of
 from sunetlab.study.pruning import Pruning
-from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, STAGE, folder_of, is_open, stage_of
+from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, STAGE, TOTAL, folder_of, is_open, stage_of
 from sunetlab.study.storage import TRIALS, database_errors, open_optuna
 from sunetlab.train.data import DataSource
 from sunetlab.train.evaluate import OBJECTIVE
 from sunetlab.train.run import RESULT, Run, claim_record
 from sunetlab.train.watch import Watch
+
+CHUNK = 64  # candidates that stand in line at most: whoever takes one looks at all of them
 
 # What the database has of a trial's outcome; all of it is in the trial's folder.
 RECORDED = {"reason", "detail", "params", "macs", "seconds", "stopped"}
@@ -64,7 +67,9 @@ class Queue:
         self.database, self.company = database, company
         claim_record(folder / f"data-{task.task}.json", data.record())
         self.line = line_of(study, task, data)
-        self.entries: dict[str, Entry] = {}  # who is or was in line, by the names of their folders
+        self.entries: dict[str, Entry] = {}  # who was called so far, by the names of their folders
+        self.coming: deque[Entry] = deque()  # those of them who do not stand in line yet
+        self.seen = 0  # trials that there were when they were called
         self.optuna = open_optuna(study, task.task, folder, database)
         with database_errors(folder):
             if self.optuna.user_attrs.get(FEASIBLE) != self.line.feasible:
@@ -81,7 +86,9 @@ class Queue:
                     continue
                 if not is_open(trial, retry_failed):
                     settled.add(folder_of(trial))
-            self._admit(called, settled)
+            self._call(called, trials, settled)
+            if not self._waiting():
+                self._line_up()
 
     def is_lost(self, trial: FrozenTrial) -> bool:
         """Whether somebody took a finished trial's result away: its candidate is made again."""
@@ -97,7 +104,8 @@ class Queue:
                         entry = self._entry(trial)
                         running = optuna.Trial(self.optuna, trial._trial_id)
                         _take(running, entry, self.line.distributions)
-                        return Ticket(running, entry, len(self.entries) - len(waiting) + place + 1)
+                        number = len(self.entries) - len(self.coming) - len(waiting) + place + 1
+                        return Ticket(running, entry, number)
             return None
 
     def is_over(self) -> bool:
@@ -108,8 +116,8 @@ class Queue:
     def waiting(self) -> list[Run]:
         """What stands in line, the first first."""
         with database_errors(self.home):
-            trials = self.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        return [self._entry(trial).candidate.run for trial in trials]
+            standing = [self._entry(trial) for trial in self._waiting()]
+        return [entry.candidate.run for entry in (*standing, *self.coming)]
 
     def watched(self, ticket: Ticket, watch: Watch) -> Watch:
         """Who is told of a trial: Optuna, too, where it may stop it."""
@@ -170,8 +178,34 @@ class Queue:
 
     def _come(self) -> list[FrozenTrial]:
         """Who stands in line once those have come whose turn it is."""
-        came = self._admit(self.line.more(self.optuna.get_trials(deepcopy=False)))
-        return self._waiting() if came else []
+        trials = self.optuna.get_trials(deepcopy=False)
+        if not self.coming:
+            self._call(self._missing(trials) or self.line.more(trials), trials)
+        return self._waiting() if self._line_up() else []
+
+    def _line_up(self) -> bool:
+        """Let the next of those who come stand in line; whether there are any."""
+        trials = self.optuna.get_trials(deepcopy=False)
+        others = {folder_of(trial) for trial in trials[self.seen :] if not is_open(trial)}  # put them in line meanwhile
+        came: list[Entry] = []
+        while self.coming and len(came) < CHUNK:
+            entry = self.coming.popleft()
+            came += [entry] if entry.candidate.folder not in others else []
+        self._admit(came)
+        return bool(came)
+
+    def _missing(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
+        """Who was called and has neither a result nor a trial that waits or runs: somebody died between two steps."""
+        standing = {folder_of(trial) for trial in trials if not is_open(trial)}
+        return [entry for entry in self.line.called(trials) if entry.candidate.folder not in standing]
+
+    def _call(self, called: Sequence[Entry], trials: Sequence[FrozenTrial], settled: Collection[str] = ()) -> None:
+        """Let candidates come, but for those who are settled; the database has how many there will have been."""
+        self.entries |= {entry.candidate.folder: entry for entry in called}
+        self.coming.extend(entry for entry in called if entry.candidate.folder not in settled)
+        self.seen = len(trials)
+        if self.optuna.user_attrs.get(TOTAL) != self.line.total:
+            self.optuna.set_user_attr(TOTAL, self.line.total)
 
     def _entry(self, trial: FrozenTrial) -> Entry:
         """The candidate of a trial; others may have put it in line."""
@@ -207,14 +241,13 @@ class Queue:
         twins = [one for one in trials if folder_of(one) == folder_of(trial) and one.number != trial.number]
         return any(_counts_before(one, trial) for one in twins) or self.line.is_surplus(trial, trials)
 
-    def _admit(self, entries: Sequence[Entry], settled: Collection[str] = ()) -> int:
-        """Put candidates in line, but for those who are settled; how many came."""
-        came = [entry for entry in entries if entry.candidate.folder not in settled]
-        self.entries |= {entry.candidate.folder: entry for entry in entries}
-        for candidate, params in came:
+    def _admit(self, entries: Sequence[Entry]) -> None:
+        """Put candidates in line."""
+        for candidate, params in entries:
             known = {FOLDER: candidate.folder, LEVELS: candidate.params, STAGE: candidate.stage}
-            self.optuna.enqueue_trial(dict(params), user_attrs=known)
-        return len(came)
+            told = {name: self.line.distributions[name] for name in params}
+            standing = create_trial(state=TrialState.WAITING, params=dict(params), distributions=told, user_attrs=known)
+            self.optuna.add_trial(standing)
 
 
 def _counts_before(one: FrozenTrial, other: FrozenTrial) -> bool:
@@ -225,8 +258,8 @@ def _counts_before(one: FrozenTrial, other: FrozenTrial) -> bool:
 
 
 def _take(trial: optuna.Trial, entry: Entry, distributions: Mapping[str, BaseDistribution]) -> None:
-    """Give a trial the parameters that it stands in line with."""
-    for name in entry.params:
+    """Give a trial that an earlier version put in line the parameters that it stands there with."""
+    for name in (name for name in entry.params if name not in trial.params):
         told = distributions[name]
         if isinstance(told, CategoricalDistribution):
             trial.suggest_categorical(name, told.choices)

@@ -17,7 +17,7 @@ from sunetlab.study import storage
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import training_of
 from sunetlab.study.marks import marks
-from sunetlab.study.recorded import FEASIBLE, design_of, folder_of, is_open, levels_of, reason_of, stage_of
+from sunetlab.study.recorded import FEASIBLE, TOTAL, design_of, folder_of, is_open, levels_of, reason_of, stage_of
 from sunetlab.study.runner import STUDY
 from sunetlab.study.storage import TRIALS, database_errors
 from sunetlab.study.testing import test_value
@@ -114,7 +114,7 @@ def to_try(study: Study, folder: Path, task: str) -> int:
 
 
 def to_come(study: Study, folder: Path, task: str, table: pd.DataFrame) -> int:
-    """How many trials of a task will stand in line once results say which: at most, for a search may find too few.
+    """How many trials of a task do not stand in line yet: at most, for a search may find too few.
 
     Args:
         study: the study.
@@ -122,15 +122,14 @@ def to_come(study: Study, folder: Path, task: str, table: pd.DataFrame) -> int:
         task: whose.
         table: of its trials (`trials`).
     """
-    mine, count = table[table["task"] == task], 0
-    if study.is_adaptive:
-        tried = mine.loc[mine["stage"] == "trial", "design"].nunique()
-        count += (to_try(study, folder, task) - tried) * len(study.seeds)
-    if study.tune is not None and not (mine["stage"] == "trial").any():
-        count += len(mine[["design", *study.varied]].drop_duplicates()) * len(study.seeds)
-    if study.winners is not None and not (mine["stage"] == "winner").any():
-        count += (study.winners.designs + len(study.winners.beside)) * len(study.winners.seeds)
-    return count
+    with database_errors(folder):
+        found = _optuna_of(study, task, folder)
+    total = found.user_attrs.get(TOTAL) if found else None
+    if total is None:  # it has not begun
+        total = to_try(study, folder, task) * len(study.seeds) if study.is_adaptive else 0
+        if study.winners is not None:
+            total += (study.winners.designs + len(study.winners.beside)) * len(study.winners.seeds)
+    return max(0, total - int((table["task"] == task).sum()))
 
 
 def choose(study: Study, folder: Path, task: str, where: str | None = None) -> tuple[Path, dict[str, Any]]:

@@ -12,6 +12,7 @@ finished without Optuna hearing of it is told, not trained. A search's next desi
 (`search.py`), so it goes on as if nothing had happened.
 """
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,7 +112,7 @@ def run_study(
     for task, data in zip(study.tasks, sources, strict=True):  # which designs there are is known only now
         check_designs(study, task, len(data.classes), data.size)
     open_folder(study, folder)
-    with _database(study, folder, place, beat_s) as (database, company):
+    with _frozen(), _database(study, folder, place, beat_s) as (database, company):
         pairs = zip(study.tasks, sources, strict=True)
         queues = [Queue(study, *pair, folder, database, company) for pair in pairs]
         for queue in queues:
@@ -124,6 +125,16 @@ def run_study(
             if runs := queue.winners():
                 with watch.testing(queue.task) as progress:
                     read_test(runs, queue.data, device, progress)
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """What is in memory stays: to look through it after every training takes longer than some trainings."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _alone(queues: Sequence[Queue], device: str, most: int | None, watch: StudyWatch, stop: Callable[[], bool]) -> bool:

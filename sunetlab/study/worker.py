@@ -1,5 +1,6 @@
 """What runs in a process that trains for a study: jobs come through a pipe, and what becomes of them goes back."""
 
+import gc
 import multiprocessing
 import os
 import threading
@@ -44,6 +45,7 @@ def serve(pipe: Connection, tasks: tuple[StudyTask, ...], device: str) -> None:
     import torch
 
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    gc.freeze()  # what is there now stays: looking through it after every training takes longer than some trainings
     sources: dict[int, DataSource] = {}
     while True:
         try:
