@@ -28,6 +28,7 @@ from sunetlab.study.worker import Job, serve
 from sunetlab.train.device import pick_device
 from sunetlab.train.run import Run
 
+LEAVE_S = 5.0  # for an idle worker to end by itself
 DEATHS = 3  # of workers that train a candidate, until it counts as failed
 DEAF = {signal.SIGINT, signal.SIGTERM}
 LOOKED_AT = 50  # candidates among which the costliest is looked for
@@ -263,6 +264,9 @@ class Worker:
 
     def stop(self) -> None:
         """End the process: it only trains, and what it has saved is whole at any moment."""
+        if self.ticket is None:
+            self.pipe.close()  # it hears that, and ends those who decode images for it
+            self.process.join(LEAVE_S)
         self.process.kill()
         self.process.join()
         self.pipe.close()
@@ -273,7 +277,7 @@ class Worker:
 
     def _start(self) -> None:
         self.pipe, theirs = _SPAWN.Pipe()
-        self.process = _SPAWN.Process(target=serve, args=(theirs, *self.args), daemon=True)
+        self.process = _SPAWN.Process(target=serve, args=(theirs, *self.args))
         with _deaf_children():
             self.process.start()
         theirs.close()

@@ -1,11 +1,9 @@
 """What runs in a process that trains for a study: jobs come through a pipe, and what becomes of them goes back."""
 
 import gc
-import multiprocessing
-import os
-import threading
 import time
-from multiprocessing.connection import Connection, wait
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +13,7 @@ from sunetlab.study.definition import StudyTask
 from sunetlab.study.pruning import Pruned
 from sunetlab.train.data import DataSource, open_data
 from sunetlab.train.device import pick_device
+from sunetlab.train.parent import end_with_parent
 from sunetlab.train.run import Run
 from sunetlab.train.timing import pace
 from sunetlab.train.watch import Watch
@@ -42,16 +41,18 @@ class Job(NamedTuple):
 
 def serve(pipe: Connection, tasks: tuple[StudyTask, ...], device: str) -> None:
     """Train what comes through the pipe until it is closed."""
+    end_with_parent()  # one whose study was killed must not go on in a folder that another may take
+    gc.freeze()  # what is there now stays: looking through it after every training takes longer than some trainings
+    with suppress(EOFError, ConnectionError):  # the study has ended, or was killed
+        _serve(pipe, tasks, device)
+
+
+def _serve(pipe: Connection, tasks: tuple[StudyTask, ...], device: str) -> None:
     import torch
 
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    gc.freeze()  # what is there now stays: looking through it after every training takes longer than some trainings
     sources: dict[int, DataSource] = {}
     while True:
-        try:
-            job = pipe.recv()
-        except EOFError:
-            return
+        job = pipe.recv()
         try:
             torch.set_num_threads(job.threads)
             if job.task not in sources:
@@ -74,14 +75,6 @@ def _pace(job: Job, data: DataSource, device: str) -> float | None:
         raise
     except Exception:
         return None
-
-
-def _die_with_parent() -> None:
-    """A worker whose study was killed must not go on in a folder that another may take."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-    os._exit(1)
 
 
 class _Told(Watch):

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.train.data.config import Task
 from sunetlab.train.data.sent import sent
+from sunetlab.train.parent import end_with_parent
 
 VOID = 255
 """The label of a pixel that is neither learnt nor judged."""
@@ -113,6 +114,7 @@ class FileSplit:
             collate_fn=_as_is,
             persistent_workers=workers > 0,
             multiprocessing_context=_start_method() if workers else None,
+            worker_init_fn=_begin,
             generator=torch.Generator(),  # its own: a draw from the global one would change the training
         )
 
@@ -207,6 +209,11 @@ class _Guarded:
             return self.reader.read(rows)
         except InputError as error:
             return str(error)
+
+
+def _begin(_: int) -> None:
+    """Torch's own look-out is for the process that forked this one, which is not the one that trains."""
+    end_with_parent()
 
 
 def _as_is(batch: Any) -> Any:
