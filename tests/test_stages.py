@@ -22,6 +22,7 @@ from sunetlab.study.search import Tried, evolve
 from sunetlab.train.evaluate import evaluate
 from sunetlab.train.loop import NotFiniteError
 from sunetlab.train.run import Run
+from tests.conftest import Said
 from tests.tiny import SEARCH, STUDY, stand_in, write_study
 
 TUNED = """
@@ -107,6 +108,19 @@ def test_a_rate_that_fails_is_worse_than_any_that_does_not(tmp_path: Path, monke
     run_study(study, folder, "cpu", retry_failed=True)  # what was chosen stays chosen
     assert {run.recipe.lr for run in runs if run.seed in (0, 1)} == {0.01}
     assert len(trials(folder)) == 12 + 2 + 4
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_study_may_be_left_while_it_tunes(said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no design to choose yet, and that is no failure."""
+    train_as(monkeypatch, lambda run: 0.5 if run.recipe.lr < 0.03 else np.nan)
+    write_study(tmp_path, TUNED)
+    for trials, left in ((0, 16), (5, 11)):
+        status, out, err = said(f"study run tiny.toml --device cpu --trials {trials}")
+        assert status == 0, err
+        assert f"{left} trials are left" in err
+        assert "best for" not in out
+    assert "1 trials failed" in err
 
 
 # Costs.
