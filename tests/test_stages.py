@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from scipy import stats
 
 from sunetlab import InputError, SUNetSpec, analyze
-from sunetlab.study import attempt, results, testing
+from sunetlab.study import attempt, results, runner, testing
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import make_designs
 from sunetlab.study.judge import rankings, rates_at_edge, verdicts
@@ -209,6 +209,28 @@ def test_winners_are_trained_anew_and_tested_once(tmp_path: Path, monkeypatch: p
     path, arm = results.choose(study, folder, "classification")
     assert path.name in set(winners["folder"])
     assert arm["seeds"] == 2
+
+
+@pytest.mark.usefixtures("quick")
+def test_winners_are_tested_when_the_last_of_them_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the trials that were asked for end with it: nobody would know that something is left."""
+    tested: list[int] = []
+    monkeypatch.setattr(runner, "read_test", lambda runs, *_: tested.append(len(runs)))
+    study, runs = load(tmp_path, SEARCHED), train_as(monkeypatch, lambda run: 0.1 * run.spec.depth[0])
+    run_study(study, tmp_path / "one", "cpu")
+    run_study(study, tmp_path / "other", "cpu", most=len(runs) - 1)
+    assert len(tested) == 1
+    run_study(study, tmp_path / "other", "cpu", most=1)
+    assert tested == tested[:1] * 2
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", '{"accuracy"', '{"accuracy": "0.5"}', '{"accuracy": 50}', '{"accuracy": true}']
+)
+def test_a_damaged_test_figure_is_no_figure(text: str, tmp_path: Path) -> None:
+    (tmp_path / "test.json").write_text(text)
+    with pytest.raises(InputError, match=r"test\.json"):
+        testing.test_value(tmp_path)
 
 
 @pytest.mark.usefixtures("quick")

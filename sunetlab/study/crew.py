@@ -30,8 +30,8 @@ LOOKED_AT = 50  # candidates among which the costliest is looked for
 _SPAWN = multiprocessing.get_context("spawn")  # torch and its threads do not survive a fork
 
 
-def together(queues: Sequence[Queue], device: str, most: int | None, watch: StudyWatch, workers: int | None) -> bool:
-    """Train the candidates of all queues, so many at a time; whether all are trained.
+def together(queues: Sequence[Queue], device: str, most: int | None, watch: StudyWatch, workers: int | None) -> None:
+    """Train the candidates of all queues, so many at a time.
 
     Args:
         queues: in the order in which they are to be emptied.
@@ -59,7 +59,7 @@ def together(queues: Sequence[Queue], device: str, most: int | None, watch: Stud
                 worker.begin(queues.index(queue), crew.share(), queue, ticket, watch)
                 begun += 1
             if not crew.busy():
-                return most is None or begun < most
+                return
             for worker in crew.listen():
                 _end(worker, watch, deaths)
 

@@ -83,6 +83,12 @@ class Queue:
             _take(trial, entry, self.line.distributions)
         return Ticket(trial, entry, len(self.entries) - waiting + 1)
 
+    def is_over(self) -> bool:
+        """Whether nobody waits and nobody comes."""
+        with database_errors(self.home):
+            trials = self.optuna.get_trials(deepcopy=False)
+            return all(trial.state.is_finished() for trial in trials) and not self.line.more(trials)
+
     def waiting(self) -> list[Run]:
         """What stands in line, the first first."""
         with database_errors(self.home):

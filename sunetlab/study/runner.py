@@ -100,15 +100,18 @@ def run_study(
         queues = [Queue(study, *pair, folder) for pair in zip(study.tasks, sources, strict=True)]
         for queue in queues:
             queue.fill(retry_failed)
-        over = _alone(queues, device, most, watch) if workers == 1 else together(queues, device, most, watch, workers)
-        for queue in queues if over else ():
-            if runs := queue.winners():
+        if workers == 1:
+            _alone(queues, device, most, watch)
+        else:
+            together(queues, device, most, watch, workers)
+        for queue in queues:
+            if (runs := queue.winners()) and queue.is_over():
                 with watch.testing(queue.task) as progress:
                     read_test(runs, queue.data, device, progress)
 
 
-def _alone(queues: Sequence[Queue], device: str, most: int | None, watch: StudyWatch) -> bool:
-    """Train one candidate after another, here; whether all are trained."""
+def _alone(queues: Sequence[Queue], device: str, most: int | None, watch: StudyWatch) -> None:
+    """Train one candidate after another, here."""
     done = 0
     for queue in queues:
         while (most is None or done < most) and (ticket := queue.take()) is not None:
@@ -119,7 +122,6 @@ def _alone(queues: Sequence[Queue], device: str, most: int | None, watch: StudyW
             queue.settle(ticket, outcome)
             watch.told(queue.task, candidate, outcome)
             done += 1
-    return most is None or done < most
 
 
 def _open(study: Study, task: StudyTask, watch: StudyWatch) -> DataSource:
