@@ -252,6 +252,15 @@ def test_the_chosen_configuration_goes_out_and_comes_back(finished: Path, tmp_pa
         choose(study, finished, "classification", "params<1k")
 
 
+def test_a_run_that_has_lost_a_file_is_not_exported(finished: Path, tmp_path: Path) -> None:
+    path, arm = choose(load_study(finished), finished, "classification")
+    shutil.copytree(path, tmp_path / "run")
+    (tmp_path / "run" / "weights.safetensors").unlink()
+    with pytest.raises(InputError, match=r"run: has lost its weights.safetensors; delete the folder"):
+        export_run(tmp_path / "run", tmp_path / "best", arm)
+    assert not (tmp_path / "best").exists()
+
+
 def test_an_export_that_fails_leaves_nothing(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, arm = choose(load_study(finished), finished, "classification")
     monkeypatch.setattr("shutil.copyfile", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
