@@ -1,7 +1,9 @@
 """What a study does with its own first results: rates per arm, stopped trials, winners trained anew and tested once."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,9 @@ from sunetlab.study.runner import run_study
 from sunetlab.study.search import Tried, evolve
 from sunetlab.train.evaluate import evaluate
 from sunetlab.train.loop import NotFiniteError
-from sunetlab.train.run import Run
+from sunetlab.train.run import Run, read_result
 from tests.conftest import Said
-from tests.tiny import SEARCH, STUDY, stand_in, write_study
+from tests.tiny import EPOCH, SEARCH, STUDY, stand_in, write_study
 
 TUNED = """
 question = "Which depth for very small scenes, each with the best rate?"
@@ -265,6 +267,51 @@ def test_trials_that_do_not_promise_are_stopped(pruner: str, tmp_path: Path, mon
     table = results.trials(study, folder)
     assert Counter(table["state"]) == {"finished": len(whole), "pruned": len(stopped)}
     assert set(results.arms(table, study)["design"]) == {trial.user_attrs["folder"].split("-")[0] for trial in whole}
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_a_pruned_search_that_is_killed_stops_the_same_trials(
+    pruner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in the midst of a training, and between a training's end and the database's hearing of it."""
+    kills: list[int] = []
+
+    def train(run: Run, data: Any, folder: Path, _: str, watch: Any) -> dict[str, Any]:
+        finished = read_result(folder)
+        if finished is not None:
+            return finished
+        value = stand_in(run, data, tmp_path / "whole" / folder.name)["value"]
+        rows = [{**EPOCH, "epoch": epoch, "val_accuracy": value * epoch / 9} for epoch in range(1, 10)]
+        watch.begin(9, 0, 16)
+        for row in rows:
+            watch.epoch(row)
+            kill_at((folder.name, row["epoch"]))
+        found = stand_in(run, data, folder)
+        (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        kill_at((folder.name, 10))
+        return found
+
+    def kill_at(moment: tuple[str, int]) -> None:
+        if moment in moments:
+            moments.remove(moment)
+            kills.append(moment[1])
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(attempt, "train", train)
+    text = SEARCH.replace("seeds = [0, 1]", f'seeds = [0]\npruner = "{pruner}"').replace("epochs = 1", "epochs = 9")
+    study, found = load(tmp_path, text.replace("designs = 4", "designs = 15")), []
+    moments: set[tuple[str, int]] = set()
+    for name in ("one", "other"):
+        while True:
+            with suppress(KeyboardInterrupt):
+                run_study(study, tmp_path / name, "cpu")
+                break
+        found.append(results.trials(study, tmp_path / name)[["folder", "state", "value"]].to_dict("records"))
+        moments = {(row["folder"], epoch) for row in found[0][::3] for epoch in (1, 4, 10)}
+    assert set(kills) == {1, 4, 10}
+    assert found[0] == found[1]
+    assert {row["state"] for row in found[0]} == {"finished", "pruned"}
 
 
 @pytest.mark.usefixtures("quick")

@@ -17,7 +17,7 @@ from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, STAGE, folder_of, 
 from sunetlab.study.storage import TRIALS, database_errors, open_optuna
 from sunetlab.train.data import DataSource
 from sunetlab.train.evaluate import OBJECTIVE
-from sunetlab.train.run import RESULT, Run, claim_record
+from sunetlab.train.run import RESULT, Run, claim_record, read_log
 from sunetlab.train.watch import Watch
 
 # What the database has of a trial's outcome; all of it is in the trial's folder.
@@ -96,9 +96,18 @@ class Queue:
         return [self.entries[folder_of(trial)].candidate.run for trial in trials]
 
     def watched(self, ticket: Ticket, watch: Watch) -> Watch:
-        """Who is told of a trial: Optuna, too, where it may stop it."""
-        pruned = self.study.pruner != "none" and ticket.entry.candidate.stage == "trial"
-        return Pruning(watch, ticket.trial, OBJECTIVE[self.task.task]) if pruned else watch
+        """Who is told of a trial: Optuna, too, where it may stop it.
+
+        A run that finished without Optuna hearing of it says nothing more: what its log has is told here.
+        """
+        candidate = ticket.entry.candidate
+        if self.study.pruner == "none" or candidate.stage != "trial":
+            return watch
+        pruning, folder = Pruning(watch, ticket.trial, OBJECTIVE[self.task.task]), self.folder / candidate.folder
+        if (folder / RESULT).exists():
+            with database_errors(self.home):
+                pruning.replay(read_log(folder))
+        return pruning
 
     def settle(self, ticket: Ticket, outcome: dict[str, Any]) -> None:
         """Tell the database what became of a trial."""
