@@ -57,6 +57,8 @@ class Queue:
         with database_errors(self.home):
             trials, settled = self.optuna.get_trials(deepcopy=False), set()
             called = self.line.called(trials)
+            if others := {folder_of(trial) for trial in trials} - {entry.candidate.folder for entry in called}:
+                raise ValueError(f"it has trials of another study, such as {min(others)}")
             for trial in trials:
                 if trial.state == TrialState.RUNNING:  # the lock is ours: whoever ran it is gone
                     self.optuna.tell(trial.number, state=TrialState.FAIL)
