@@ -236,8 +236,9 @@ def _conclude(asked: "Study", folder: Path) -> None:
     from sunetlab.study.report import write_report
 
     table = results.trials(asked, folder)
-    finished = set(table.loc[table["state"] == "finished", "task"])
-    best = {task: folder / "best" / task for task in tasks_of(asked) if task in finished}
+    finished = table[table["state"] == "finished"]
+    answered = set(finished.loc[finished["stage"] != "tuning", "task"])
+    best = {task: folder / "best" / task for task in tasks_of(asked) if task in answered}
     for task, out in best.items():
         _export(asked, folder, task, None, out)
     page = write_report(asked, folder, _command(folder))
@@ -252,7 +253,7 @@ def _conclude(asked: "Study", folder: Path) -> None:
     waiting += sum(results.to_come(asked, folder, task, table) for task in tasks_of(asked))
     if waiting:
         note(f"{waiting} trials are left; the same command goes on")
-    if failed and not finished:
+    if failed and finished.empty:
         raise SunetlabError(f"{folder}: no trial has finished; sunetlab study status {folder} says why")
 
 

@@ -1,7 +1,9 @@
 """What a study does with its own first results: rates per arm, stopped trials, winners trained anew and tested once."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from scipy import stats
 
 from sunetlab import InputError, SUNetSpec, analyze
-from sunetlab.study import attempt, results, testing
+from sunetlab.study import attempt, results, runner, testing
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import make_designs
 from sunetlab.study.judge import rankings, rates_at_edge, verdicts
@@ -21,8 +23,9 @@ from sunetlab.study.runner import run_study
 from sunetlab.study.search import Tried, evolve
 from sunetlab.train.evaluate import evaluate
 from sunetlab.train.loop import NotFiniteError
-from sunetlab.train.run import Run
-from tests.tiny import SEARCH, STUDY, stand_in, write_study
+from sunetlab.train.run import Run, read_result
+from tests.conftest import Said
+from tests.tiny import EPOCH, SEARCH, STUDY, stand_in, write_study
 
 TUNED = """
 question = "Which depth for very small scenes, each with the best rate?"
@@ -108,6 +111,19 @@ def test_a_rate_that_fails_is_worse_than_any_that_does_not(tmp_path: Path, monke
     run_study(study, folder, "cpu", retry_failed=True)  # what was chosen stays chosen
     assert {run.recipe.lr for run in runs if run.seed in (0, 1)} == {0.01}
     assert len(trials(folder)) == 12 + 2 + 4
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_study_may_be_left_while_it_tunes(said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no design to choose yet, and that is no failure."""
+    train_as(monkeypatch, lambda run: 0.5 if run.recipe.lr < 0.03 else np.nan)
+    write_study(tmp_path, TUNED)
+    for trials, left in ((0, 16), (5, 11)):
+        status, out, err = said(f"study run tiny.toml --device cpu --trials {trials}")
+        assert status == 0, err
+        assert f"{left} trials are left" in err
+        assert "best for" not in out
+    assert "1 trials failed" in err
 
 
 # Costs.
@@ -201,6 +217,28 @@ def test_winners_are_trained_anew_and_tested_once(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.usefixtures("quick")
+def test_winners_are_tested_when_the_last_of_them_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the trials that were asked for end with it: nobody would know that something is left."""
+    tested: list[int] = []
+    monkeypatch.setattr(runner, "read_test", lambda runs, *_: tested.append(len(runs)))
+    study, runs = load(tmp_path, SEARCHED), train_as(monkeypatch, lambda run: 0.1 * run.spec.depth[0])
+    run_study(study, tmp_path / "one", "cpu")
+    run_study(study, tmp_path / "other", "cpu", most=len(runs) - 1)
+    assert len(tested) == 1
+    run_study(study, tmp_path / "other", "cpu", most=1)
+    assert tested == tested[:1] * 2
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", '{"accuracy"', '{"accuracy": "0.5"}', '{"accuracy": 50}', '{"accuracy": true}']
+)
+def test_a_damaged_test_figure_is_no_figure(text: str, tmp_path: Path) -> None:
+    (tmp_path / "test.json").write_text(text)
+    with pytest.raises(InputError, match=r"test\.json"):
+        testing.test_value(tmp_path)
+
+
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_trials_that_do_not_promise_are_stopped(pruner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     epochs: dict[str, int] = {}
@@ -232,6 +270,51 @@ def test_trials_that_do_not_promise_are_stopped(pruner: str, tmp_path: Path, mon
     table = results.trials(study, folder)
     assert Counter(table["state"]) == {"finished": len(whole), "pruned": len(stopped)}
     assert set(results.arms(table, study)["design"]) == {trial.user_attrs["folder"].split("-")[0] for trial in whole}
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_a_pruned_search_that_is_killed_stops_the_same_trials(
+    pruner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in the midst of a training, and between a training's end and the database's hearing of it."""
+    kills: list[int] = []
+
+    def train(run: Run, data: Any, folder: Path, _: str, watch: Any) -> dict[str, Any]:
+        finished = read_result(folder)
+        if finished is not None:
+            return finished
+        value = stand_in(run, data, tmp_path / "whole" / folder.name)["value"]
+        rows = [{**EPOCH, "epoch": epoch, "val_accuracy": value * epoch / 9} for epoch in range(1, 10)]
+        watch.begin(9, 0, 16)
+        for row in rows:
+            watch.epoch(row)
+            kill_at((folder.name, row["epoch"]))
+        found = stand_in(run, data, folder)
+        (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        kill_at((folder.name, 10))
+        return found
+
+    def kill_at(moment: tuple[str, int]) -> None:
+        if moment in moments:
+            moments.remove(moment)
+            kills.append(moment[1])
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(attempt, "train", train)
+    text = SEARCH.replace("seeds = [0, 1]", f'seeds = [0]\npruner = "{pruner}"').replace("epochs = 1", "epochs = 9")
+    study, found = load(tmp_path, text.replace("designs = 4", "designs = 15")), []
+    moments: set[tuple[str, int]] = set()
+    for name in ("one", "other"):
+        while True:
+            with suppress(KeyboardInterrupt):
+                run_study(study, tmp_path / name, "cpu")
+                break
+        found.append(results.trials(study, tmp_path / name)[["folder", "state", "value"]].to_dict("records"))
+        moments = {(row["folder"], epoch) for row in found[0][::3] for epoch in (1, 4, 10)}
+    assert set(kills) == {1, 4, 10}
+    assert found[0] == found[1]
+    assert {row["state"] for row in found[0]} == {"finished", "pruned"}
 
 
 @pytest.mark.usefixtures("quick")

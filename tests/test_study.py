@@ -256,6 +256,26 @@ def test_the_chosen_configuration_goes_out_and_comes_back(finished: Path, tmp_pa
         choose(study, finished, "classification", "params<1k")
 
 
+@pytest.mark.parametrize("depths", ["[1, 3]", "[1, 2, 3]"])
+def test_a_database_of_other_arms_is_refused(depths: str, tmp_path: Path) -> None:
+    """A copy of another study's of that name, or that of a folder whose study was changed by hand."""
+    run_study(Study.load(write_study(tmp_path)), tmp_path / "out", "cpu", most=1)
+    text = (tmp_path / "tiny.toml").read_text().replace("depth = [1, 2]", f"depth = {depths}")
+    study = Study.load(write_study(tmp_path, text))
+    study.save(tmp_path / "out" / "study.toml")
+    with pytest.raises(SunetlabError, match=r"optuna\.db: cannot be used: .*; move it away and run the study again"):
+        run_study(study, tmp_path / "out", "cpu")
+
+
+def test_a_run_that_has_lost_a_file_is_not_exported(finished: Path, tmp_path: Path) -> None:
+    path, arm = choose(load_study(finished), finished, "classification")
+    shutil.copytree(path, tmp_path / "run")
+    (tmp_path / "run" / "weights.safetensors").unlink()
+    with pytest.raises(InputError, match=r"run: has lost its weights.safetensors; delete the folder"):
+        export_run(tmp_path / "run", tmp_path / "best", arm)
+    assert not (tmp_path / "best").exists()
+
+
 def test_an_export_that_fails_leaves_nothing(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, arm = choose(load_study(finished), finished, "classification")
     monkeypatch.setattr("shutil.copyfile", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))

@@ -43,8 +43,8 @@ def together(
     watch: StudyWatch,
     workers: int | None,
     stop: Callable[[], bool] = lambda: False,
-) -> bool:
-    """Train the candidates of all queues, so many at a time; whether all are trained.
+) -> None:
+    """Train the candidates of all queues, so many at a time.
 
     Args:
         queues: in the order in which they are to be emptied.
@@ -82,10 +82,8 @@ def together(
                     _end(worker, watch, deaths, stop)
             elif stop():
                 continue
-            elif most is not None and begun >= most:
-                return False
-            elif all(queue.is_over() for queue in queues):
-                return True
+            elif (most is not None and begun >= most) or all(queue.is_over() for queue in queues):
+                return
             else:  # others train what is left
                 time.sleep(company.pause_s)
 

@@ -27,8 +27,12 @@ def export_run(run: Path, out: Path, choice: Mapping[str, Any]) -> None:
         choice: why this one: the study, the bounds, the figures.
 
     Raises:
-        InputError: `out` holds something that is no export, or that of another study, or cannot be made.
+        InputError: the run has lost a file; `out` holds something that is no export, or that of another study, or
+            cannot be made.
     """
+    for name in COPIED:
+        if not (run / name).is_file():
+            raise InputError(f"{run}: has lost its {name}; delete the folder and run the study again: it is made anew")
     _refuse_another(out, choice)
     with whole_folder(out, EXPORT) as part:
         for name in COPIED:

@@ -22,7 +22,7 @@ from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, STAGE, TOTAL, fold
 from sunetlab.study.storage import TRIALS, database_errors, open_optuna
 from sunetlab.train.data import DataSource
 from sunetlab.train.evaluate import OBJECTIVE
-from sunetlab.train.run import RESULT, Run, claim_record
+from sunetlab.train.run import RESULT, Run, claim_record, read_log
 from sunetlab.train.watch import Watch
 
 CHUNK = 64  # candidates that stand in line at most: whoever takes one looks at all of them
@@ -80,6 +80,8 @@ class Queue:
         with database_errors(self.home):
             trials, settled = self.optuna.get_trials(deepcopy=False), set()
             called = self.line.called(trials)
+            if others := {folder_of(trial) for trial in trials} - {entry.candidate.folder for entry in called}:
+                raise ValueError(f"it has trials of another study, such as {min(others)}")
             gone = {trial.number for trial in self._give_up(trials)}
             for trial in trials:
                 if trial.number in gone or (trial.state == TrialState.COMPLETE and self.is_lost(trial)):
@@ -109,9 +111,13 @@ class Queue:
             return None
 
     def is_over(self) -> bool:
-        """Whether nobody waits or runs any more, here or elsewhere."""
+        """Whether nobody waits or runs, here or elsewhere, and nobody comes."""
+        if self.coming:
+            return False
         with database_errors(self.home):
-            return not self.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING))
+            trials = self.optuna.get_trials(deepcopy=False)
+            done = all(trial.state.is_finished() for trial in trials)
+            return done and not self._missing(trials) and not self.line.more(trials)
 
     def waiting(self) -> list[Run]:
         """What stands in line, the first first."""
@@ -120,9 +126,18 @@ class Queue:
         return [entry.candidate.run for entry in (*standing, *self.coming)]
 
     def watched(self, ticket: Ticket, watch: Watch) -> Watch:
-        """Who is told of a trial: Optuna, too, where it may stop it."""
-        pruned = self.study.pruner != "none" and ticket.entry.candidate.stage == "trial"
-        return Pruning(watch, ticket.trial, OBJECTIVE[self.task.task]) if pruned else watch
+        """Who is told of a trial: Optuna, too, where it may stop it.
+
+        A run that finished without Optuna hearing of it says nothing more: what its log has is told here.
+        """
+        candidate = ticket.entry.candidate
+        if self.study.pruner == "none" or candidate.stage != "trial":
+            return watch
+        pruning, folder = Pruning(watch, ticket.trial, OBJECTIVE[self.task.task]), self.folder / candidate.folder
+        if (folder / RESULT).exists():
+            with database_errors(self.home):
+                pruning.replay(read_log(folder))
+        return pruning
 
     def settle(self, ticket: Ticket, outcome: dict[str, Any]) -> None:
         """Tell the database what became of a trial."""

@@ -118,11 +118,11 @@ def run_study(
         for queue in queues:
             queue.fill(retry_failed)
         if workers == 1 and not company.shares:
-            over = _alone(queues, device, most, watch, stop)
+            _alone(queues, device, most, watch, stop)
         else:
-            over = together(queues, company, device, most, watch, workers, stop)
-        for queue in queues if over and tests else ():
-            if runs := queue.winners():
+            together(queues, company, device, most, watch, workers, stop)
+        for queue in queues if tests else ():
+            if (runs := queue.winners()) and queue.is_over():
                 with watch.testing(queue.task) as progress:
                     read_test(runs, queue.data, device, progress)
 
@@ -137,8 +137,8 @@ def _frozen() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _alone(queues: Sequence[Queue], device: str, most: int | None, watch: StudyWatch, stop: Callable[[], bool]) -> bool:
-    """Train one candidate after another, here; whether all are trained."""
+def _alone(queues: Sequence[Queue], device: str, most: int | None, watch: StudyWatch, stop: Callable[[], bool]) -> None:
+    """Train one candidate after another, here."""
     done = 0
     for queue in queues:
         while (most is None or done < most) and (ticket := queue.take()) is not None:
@@ -149,7 +149,6 @@ def _alone(queues: Sequence[Queue], device: str, most: int | None, watch: StudyW
             queue.settle(ticket, outcome)
             watch.told(queue.task, candidate, outcome)
             done += 1
-    return most is None or done < most
 
 
 def _open(study: Study, task: StudyTask, watch: StudyWatch) -> DataSource:

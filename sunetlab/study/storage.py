@@ -11,7 +11,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from sunetlab.errors import SunetlabError
+from sunetlab.errors import InputError, SunetlabError
 from sunetlab.study.definition import Study
 from sunetlab.study.pruning import make_pruner
 from sunetlab.study.shared import open_shared, parse_url, place_of
@@ -73,7 +73,9 @@ def database_errors(folder: Path) -> Iterator[None]:
     """What a database may say, as one line."""
     try:
         yield
-    except (SQLAlchemyError, OptunaError, RuntimeError) as error:  # Optuna wraps some, and raises others of its own
+    except InputError:  # a ValueError, too
+        raise
+    except (SQLAlchemyError, OptunaError, RuntimeError, ValueError) as error:  # Optuna wraps some, and raises others
         inner = error.__cause__ if isinstance(error.__cause__, SQLAlchemyError) else error
         cause = str(getattr(inner, "orig", None) or inner).splitlines()[0]
         kept = f"finished runs are safe in {folder / TRIALS}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeGuard
 
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, write_table
@@ -41,9 +42,14 @@ def test_value(folder: Path) -> float | None:
     if not (folder / TEST).exists():
         return None
     figures = read_table(folder / TEST)
-    names = [name for name in OBJECTIVE.values() if isinstance(figures.get(name), int | float)]
+    names = [name for name in OBJECTIVE.values() if _is_share(figures.get(name))]
     if len(names) != 1:
         raise InputError(
             f"{folder / TEST}: is damaged; delete it, and the study reads the test split again for this run"
         )
     return float(figures[names[0]])
+
+
+def _is_share(value: Any) -> TypeGuard[float]:
+    """Whether a value is a number from 0 to 1, or nan, which says that nothing was counted."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and not (value < 0 or value > 1)
