@@ -43,7 +43,7 @@ def status(
         print_json({"study": asked.name, "trials": _records(table)})
         return
     if live is not False and _is_terminal():
-        if is_run(folder):
+        if is_run(asked, folder):
             from .status_live import follow
 
             follow(asked, folder)
@@ -77,7 +77,7 @@ def _print(asked: "Study", folder: Path, table: "pd.DataFrame") -> None:
             + (f" from {feasible:,}" if feasible else "")
         )
     say()
-    if not is_run(folder):
+    if not is_run(asked, folder):
         table = table.assign(state=table["state"].replace("running", "interrupted"))
     names = ["task", *(["stage"] if table["stage"].nunique() > 1 else []), "state", "reason"]
     counts = Counter(zip(*(table[name] for name in names), strict=True))

@@ -34,7 +34,7 @@ def follow(asked: "Study", folder: Path) -> None:
 
     console = Console(highlight=False)
     with contextlib.suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, transient=True) as screen:
-        while is_run(folder):
+        while is_run(asked, folder):
             began = time.monotonic()
             screen.update(picture(asked, look(asked, folder), console.size), refresh=True)
             time.sleep(max(PAUSE, (time.monotonic() - began) / SHARE))

@@ -219,14 +219,14 @@ def _trials_of(asked: "Study", task: "StudyTask", designs: str) -> str:
 def _classes_and_size(task: "StudyTask") -> tuple[int, tuple[int, int] | None]:
     """What a task's data say of its networks; where they are not here, what is known of them, and a note."""
     from sunetlab.train.data import open_data
-    from sunetlab.train.data.config import SOURCE_CLASSES
 
     try:
         data = open_data(task.data)
     except InputError as error:
-        classes = SOURCE_CLASSES.get(task.data.name, 10)
-        note(f"costs are those of {classes} classes: {error}")
-        return classes, task.size
+        classes = task.data.known_classes
+        known = f"{classes} classes" if classes else "10 classes, which are a guess"
+        note(f"the data are not here, so costs are those of {known}: {error}")
+        return classes or 10, task.size
     return len(data.classes), data.size
 
 

@@ -12,7 +12,6 @@ from PIL import Image
 
 from sunetlab.errors import InputError
 from sunetlab.train.data import Batch, DataConfig, DataSource, open_data
-from sunetlab.train.data.config import SOURCE_CLASSES
 
 U8 = NDArray[np.uint8]
 Spoil = Callable[[Path], object]
@@ -25,7 +24,7 @@ def open_set(source: str, task: str, **values: Any) -> DataSource:
     config = DataConfig.model_validate(words)
     found = open_data(config)
     assert config.known_size == found.size
-    assert config.task == "classification" or SOURCE_CLASSES[config.name] == len(found.classes)
+    assert config.task == "classification" or config.known_classes == len(found.classes)
     return found
 
 

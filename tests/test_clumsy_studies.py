@@ -113,6 +113,30 @@ def test_what_only_the_data_tell_is_refused_before_anything_is_made(
     assert not (tmp_path / "out").exists()
 
 
+def test_bounds_on_parameters_count_before_the_images_size_is_known(tmp_path: Path) -> None:
+    text = STUDY.replace(SCENES, 'source = "folder:set"').replace("seeds = [0, 1]", 'seeds = [0]\nwhere = "BOUND"')
+    for bound, count in (("params<=3k", 1), ("params<=3k, macs<1", 1), ("macs<1", 2)):
+        study = load(tmp_path, text.replace("BOUND", bound))
+        assert len(make_designs(study, study.tasks[0], classes=10, size=None)) == count
+
+
+def test_designs_whose_tasks_are_ranked_are_the_same_for_both(tmp_path: Path) -> None:
+    """Heads of 10 and 11 classes, bounds that lie between what they cost: each task alone would keep other designs."""
+    tasks = STUDY[STUDY.index("[[tasks]]") :]
+    text = SEARCH.replace('"tpe"', '"random"').replace("params<=4k", "params<=3_946")
+    ranked = text.replace("designs = 4", 'designs = 4\nrank = "task"') + tasks.replace("classification", "segmentation")
+    counts = []
+    for said in (ranked, ranked.replace('rank = "task"\n', "")):
+        study = load(tmp_path, said.replace("designs = 4", "designs = 32"))
+        found = [
+            {tuple(one.levels.items()) for one in make_designs(study, task, classes, (32, 32))}
+            for task, classes in zip(study.tasks, (10, 40), strict=True)
+        ]
+        counts.append((len(found[0]), len(found[0] & found[1]), len(found[1])))
+    assert counts[0][0] == counts[0][1] == counts[0][2]
+    assert counts[1][1] < counts[1][0]
+
+
 @pytest.mark.parametrize("word", ["measured", "cost"])
 def test_quantities_are_known_before_the_images_are(word: str, tmp_path: Path) -> None:
     said = {"measured": 'measured = ["depht"]', "cost": 'cost = "depht"'}[word]

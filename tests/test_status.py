@@ -96,15 +96,15 @@ def test_trials_that_a_search_has_not_come_upon_are_left(tmp_path: Path, monkeyp
 
 def test_looking_disturbs_nobody(begun: tuple[Study, Path]) -> None:
     study, folder = begun
-    assert not is_run(folder.parent)  # no lock was ever there
+    assert not is_run(study, folder.parent)  # no lock was ever there
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert not is_run(folder)
+    assert not is_run(study, folder)
     with FileLock(folder / ".lock", timeout=0):
-        assert is_run(folder)
+        assert is_run(study, folder)
         look(study, folder)
         with pytest.raises(SunetlabError, match="somebody else"):
             run_study(study, folder, "cpu")  # the lock is still held
-    assert not is_run(folder)
+    assert not is_run(study, folder)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
@@ -196,11 +196,11 @@ def test_a_low_terminal_shows_the_best_designs_only(begun: tuple[Study, Path]) -
 def test_it_is_followed_until_nobody_runs_it(
     begun: tuple[Study, Path], said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, looks = begun[1], []
+    (study, folder), looks = begun, []
     lock, looked_twice = FileLock(folder / ".lock", thread_local=False), threading.Event()
 
     def looked(*arguments: Any) -> Any:
-        looks.append(is_run(folder))
+        looks.append(is_run(study, folder))
         if len(looks) == 2:
             looked_twice.set()
         return look(*arguments)

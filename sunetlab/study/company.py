@@ -16,7 +16,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-PULSE = "pulse"  # attribute of a trial that runs: a number, and the time on the wall for people to read
+PULSE = "pulse"  # attribute of a trial that runs: a number; for people, the time on the wall and seconds to the next
 BEAT_S = 10.0  # seconds between two beats
 MISSED = 6  # beats after which a trial is nobody's
 
@@ -118,4 +118,11 @@ class Others(Nobody):
 
     def _beat(self, trial_id: int) -> None:
         with suppress(UpdateFinishedTrialError, KeyError):  # it was taken from us, or has just ended
-            self.storage.set_trial_user_attr(trial_id, PULSE, [self.beats, round(time.time(), 1)])
+            pulse = [self.beats, round(time.time(), 1), self.beat_s]
+            self.storage.set_trial_user_attr(trial_id, PULSE, pulse)
+
+
+def is_alive(trial: FrozenTrial) -> bool:
+    """Whether a trial in a shared database runs, as far as the clocks on the walls tell: for people, who only look."""
+    pulse = trial.user_attrs.get(PULSE) if trial.state == TrialState.RUNNING else None
+    return pulse is not None and time.time() - pulse[1] < MISSED * pulse[2]

@@ -14,6 +14,7 @@ from sunetlab.space.match import COSTS, Question, alternatives, match
 from sunetlab.space.pick import Design, design, drawn, everything, levels_said, listed, where_of
 from sunetlab.space.screen import Funnel, Screen
 from sunetlab.space.space import Space
+from sunetlab.space.where import Where, parse_where
 from sunetlab.spec import SUNetSpec
 from sunetlab.study.baseline import families
 from sunetlab.train.recipe import Recipe
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sunetlab.study.definition import Equal, Study, StudyTask
 
 Size = tuple[int, int] | None
+_SIZELESS = {"params"}  # quantities that are the same for images of every size
+_MOST_BLOCKS = 64  # by number, that bounds may speak of
 
 
 def make_designs(study: "Study", task: "StudyTask", classes: int, size: Size) -> tuple[Design, ...]:
@@ -52,12 +55,20 @@ def feasible(study: "Study", task: "StudyTask", classes: int, size: Size) -> Fea
         InputError: no design is left, or too many are.
     """
     space = make_space(study, task, classes, size)
-    return Feasible.of(space, where_of(space, study.where if size else None), training_of(task.recipe))
+    return Feasible.of(space, where_of(space, bounds_of(study, size)), training_of(task.recipe))
 
 
 def make_space(study: "Study", task: "StudyTask", classes: int, size: Size) -> Space:
     """A task's whole space, before its bounds; of factors."""
     return Space(study.shared(task, classes), study.network_factors, size)
+
+
+def bounds_of(study: "Study", size: Size) -> str | None:
+    """The bounds that count: where the images' size is not known yet, those alone that it does not matter to."""
+    if size or study.where is None:
+        return study.where
+    parts = [part for part in study.where.split(",") if set(parse_where(part, known(_MOST_BLOCKS)).names) <= _SIZELESS]
+    return ",".join(parts) or None
 
 
 def left_out(study: "Study", found: Sequence[Design]) -> int:
@@ -73,12 +84,12 @@ def left_out(study: "Study", found: Sequence[Design]) -> int:
 def funnel(study: "Study", task: "StudyTask", classes: int, size: Size) -> Funnel | None:
     """How many designs of a task its factors make, and how many its bounds let through; None for arms.
 
-    Where the images' size is not known yet the bounds do not count.
+    Where the images' size is not known yet some bounds do not count (`bounds_of`).
     """
     if study.arms or (study.equal and study.equal.solve):
         return None
-    space = make_space(study, task, classes, size)
-    screen = Screen(space, where_of(space, study.where if size else None), (), training_of(task.recipe))
+    space, where, training = _screened(study, task, classes, size)
+    screen = Screen(space, where, (), training)
     for _ in screen.run():
         pass
     return screen.funnel
@@ -94,7 +105,7 @@ def check_designs(study: "Study", task: "StudyTask", classes: int, size: Size) -
     if study.is_adaptive:
         space = make_space(study, task, classes, size)
         where_of(space, study.where)
-        if size or not study.where:  # else the bounds do not count yet, without which designs may be too many
+        if bounds_of(study, size) == study.where:  # else some do not count yet, and designs may be too many
             feasible(study, task, classes, size)
         blocks = max(len(part.frame.dilations) for part in space.parts)
     else:
@@ -150,16 +161,29 @@ def training_of(recipe: Recipe) -> Training:
 
 
 def _of_network(study: "Study", task: "StudyTask", classes: int, size: Size) -> tuple[Design, ...]:
-    bounds, training = study.where if size else None, training_of(task.recipe)
     if study.arms:
-        return listed(study.shared(task, classes), study.arms, size, bounds, training)
-    space = make_space(study, task, classes, size)
-    where = where_of(space, bounds)
+        training = training_of(task.recipe)
+        return listed(study.shared(task, classes), study.arms, size, bounds_of(study, size), training)
+    screened, where, training = _screened(study, task, classes, size)
     if study.designs is None:
-        numbers = everything(space, where, training)
+        numbers = everything(screened, where, training)
     else:
-        numbers = drawn(space, where, study.designs, study.sampler_seed, training=training).numbers
+        numbers = drawn(screened, where, study.designs, study.sampler_seed, training=training).numbers
+    space = make_space(study, task, classes, size)
     return tuple(design(space, int(number)) for number in numbers)
+
+
+def _screened(study: "Study", task: "StudyTask", classes: int, size: Size) -> tuple[Space, Where | None, Training]:
+    """The space in which bounds are counted, with what they ask.
+
+    It is the task's own. Where tasks are ranked, for which designs must be the same, it is the first task's, as far as
+    that is known before any data are opened.
+    """
+    if study.rank == "task":
+        task = study.tasks[0]
+        classes, size = task.data.known_classes or 2, task.size
+    space = make_space(study, task, classes, size)
+    return space, where_of(space, bounds_of(study, size)), training_of(task.recipe)
 
 
 def _matched(
@@ -176,7 +200,7 @@ def _matched(
             levels=[arm],
             hold=hold,
             solve=solve,
-            where=study.where if size else None,
+            where=bounds_of(study, size),
             size=size,
             training=training_of(task.recipe),
             times=budget or 1.0,

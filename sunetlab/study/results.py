@@ -53,7 +53,7 @@ def trials(study: Study, folder: Path) -> pd.DataFrame:
     """
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for task in study.tasks:
-        for trial in _trials_of(study, task.task, folder):
+        for trial in trials_of(study, task.task, folder):
             row = _row(study, task.task, trial, folder)
             key = (task.task, row["folder"])
             if key not in rows or not is_open(trial):
@@ -166,7 +166,8 @@ def _keeps(path: Path, where: str) -> bool:
     return bounds.holds(values(Subject(report, training.setting), bounds.names))
 
 
-def _trials_of(study: Study, task: str, folder: Path) -> list[FrozenTrial]:
+def trials_of(study: Study, task: str, folder: Path) -> list[FrozenTrial]:
+    """What Optuna has of a task; nothing where it has not begun."""
     with database_errors(folder):
         found = _optuna_of(study, task, folder)
         return found.get_trials(deepcopy=False) if found else []

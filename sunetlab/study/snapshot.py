@@ -15,9 +15,11 @@ import pandas as pd
 
 from sunetlab.files import read_table
 from sunetlab.model.folder import DATA
+from sunetlab.study.company import is_alive
 from sunetlab.study.definition import Study
-from sunetlab.study.results import to_come, trials
+from sunetlab.study.results import to_come, trials, trials_of
 from sunetlab.study.runner import LOCK
+from sunetlab.study.shared import place_of
 from sunetlab.study.storage import TRIALS
 from sunetlab.train.run import LOG, RUN, Run, read_log
 
@@ -129,8 +131,10 @@ def look(study: Study, folder: Path) -> Snapshot:
     return Snapshot(table, counts, running, seconds_left(table, running, {each.task: each.untried for each in counts}))
 
 
-def is_run(folder: Path) -> bool:
-    """Whether somebody holds the lock of a study's folder."""
+def is_run(study: Study, folder: Path) -> bool:
+    """Whether somebody holds the lock of a study's folder, or in a shared database a trial has a pulse."""
+    if place_of(folder) is not None:
+        return any(is_alive(trial) for task in study.tasks for trial in trials_of(study, task.task, folder))
     try:
         file = os.open(folder / LOCK, os.O_RDONLY)
     except FileNotFoundError:

@@ -30,6 +30,9 @@ SOURCE_TASKS: dict[str, Task] = {
 }
 """The task of each source that has one only."""
 
+MADE_CLASSES = {"classification": 10, "segmentation": 11}
+"""The number of classes of made images: their shapes, and for segmentation the background."""
+
 SOURCE_CLASSES = {"cifar10": 10, "cifar100": 100, "imagenet": 1000, "voc": 21, "cityscapes": 19, "coco": 21}
 """The number of classes of each source that says so before it is opened."""
 
@@ -144,6 +147,11 @@ class DataConfig(BaseModel):
     def known_size(self) -> tuple[int, int] | None:
         """(height, width) of the images; None where only the opened source tells."""
         return self.size or SOURCE_SIZES.get(self.name)
+
+    @property
+    def known_classes(self) -> int | None:
+        """How many classes there are; None where only the opened source tells."""
+        return MADE_CLASSES[self.task] if self.name in ("scenes", "shapes") else SOURCE_CLASSES.get(self.name)
 
     @property
     def keeps_sizes(self) -> bool:
