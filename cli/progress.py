@@ -101,7 +101,8 @@ class _Lines:
         if done < total and seconds > self.next:
             self.next = 1.5 * seconds + PAUSE
             rate = done / seconds
-            left = f", {rate:,.0f} {self.unit}/s, {(total - done) / rate:.0f} s left" if done else ""
+            pace = f"{rate:,.0f} {self.unit}/s" if rate >= 1 else f"{60 * rate:,.1f} {self.unit}/min"
+            left = f", {pace}, {(total - done) / rate:.0f} s left" if done else ""
             self.screen.line(f"{self.what}: {percent(done / total)} of {total:,} {self.unit}{left}")
 
 

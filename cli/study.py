@@ -145,6 +145,7 @@ def export(
 
 def _terms(asked: "Study") -> Iterator[str]:
     """What is compared with what, and what else is trained, in sentences."""
+    from sunetlab.draw.words import plural
     from sunetlab.space.factors import level_name
 
     if asked.baseline is not None:
@@ -156,8 +157,8 @@ def _terms(asked: "Study") -> Iterator[str]:
         solved = f"; {asked.equal.solve} is found for each" if asked.equal.solve else ""
         yield f"Costs are held to the baseline's{times}: {held}{solved}."
     if asked.tune is not None:
-        rates, seeds = ", ".join(map(str, asked.tune.lr)), len(asked.tune.seeds)
-        yield f"First every arm is trained with {rates} times the recipe's learning rate, {seeds} seed(s) each."
+        rates, seeds = ", ".join(f"{rate:g}" for rate in asked.tune.lr), plural(len(asked.tune.seeds), "seed")
+        yield f"First every arm is trained with {rates} times the recipe's learning rate, {seeds} each."
     if asked.pruner != "none":
         yield f"The {asked.pruner} pruner stops trials that do not promise."
     if asked.winners is not None:

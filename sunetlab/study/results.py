@@ -94,7 +94,10 @@ def arms(table: pd.DataFrame, study: Study, stage: str = "trial") -> pd.DataFram
     order = {task.task: index for index, task in enumerate(study.tasks)}
     found = found.rename(columns={"mean": "value"}).reset_index()
     found = found.sort_values(
-        ["task", "value"], ascending=[True, False], kind="stable", key=lambda c: c.map(order) if c.name == "task" else c
+        ["task", "value", "params"],  # of equals the smallest first
+        ascending=[True, False, True],
+        kind="stable",
+        key=lambda c: c.map(order) if c.name == "task" else c,
     ).reset_index(drop=True)
     rows = [found[found["task"] == task].to_dict("records") for task in order]
     return found.assign(mark=[mark for mine in rows for mark in marks(study, table, mine)])

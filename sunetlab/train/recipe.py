@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sunetlab.draw.words import plural
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, validate
 from sunetlab.train.augment import Augment
@@ -125,7 +126,7 @@ class Recipe(BaseModel):
     @property
     def length(self) -> str:
         """How long it trains, in words."""
-        return f"{self.epochs:,} epochs" if self.iterations is None else f"{self.iterations:,} iterations"
+        return plural(self.epochs, "epoch") if self.iterations is None else plural(self.iterations, "iteration")
 
     def steps(self, steps_per_epoch: int) -> int:
         """Steps of the optimiser in all."""
