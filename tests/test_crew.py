@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from sunetlab.study.pace import COUNTS, Paced, find_pace
 from sunetlab.study.runner import run_study
 from sunetlab.study.watch import SilentStudy
 from sunetlab.train.watch import Silent
+from tests.test_data_folder import class_folders
 from tests.test_stages import trials
 from tests.tiny import STUDY, write_study
 
@@ -131,6 +132,48 @@ def test_a_study_that_is_killed_leaves_nobody_behind(alone: dict[str, float], tm
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     run_study(Study.load(path), folder, "cpu", workers=2)
     assert values(Study.load(path), folder) == alone
+
+
+def below(pid: int) -> set[int]:
+    """All processes that descend from one."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with suppress(OSError):
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    found, new = set[int](), {pid}
+    while new:
+        found |= new
+        new = {child for child, parent in parents.items() if parent in new} - found
+    return found - {pid}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [False, True])
+def test_those_who_decode_images_for_workers_end_with_them(killed: bool, tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        class_folders(tmp_path / "set", {"dark": 16, "bright": 16}, split)
+    data = f'source = "folder:{tmp_path / "set"}", memory_gib = 0.0, workers = 1'
+    text = STUDY.replace('source = "scenes", size = 32, train = 16, val = 16', data)
+    path, folder = (
+        write_study(tmp_path, text.replace("epochs = 2", f"epochs = {1000 if killed else 2}")),
+        tmp_path / "o",
+    )
+    command = [sys.executable, "-m", "sunetlab", "study", "run", str(path), "--out", str(folder), "--workers", "2"]
+    process = subprocess.Popen([*command, "--device", "cpu"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline, descended = time.monotonic() + 90, set[int]()
+    while process.poll() is None and time.monotonic() < deadline:
+        descended |= below(process.pid)
+        if killed and list(folder.glob("trials/*/*/last.pt")):
+            process.kill()
+        time.sleep(0.1)
+    assert process.wait() == (-signal.SIGKILL if killed else 0)
+    assert len(descended) > 4  # two workers, and for each a process that begins others and one that decodes
+    while any(Path(f"/proc/{pid}").exists() for pid in descended) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in descended)
+    if not killed:
+        values(Study.load(path), folder)
 
 
 def test_what_stops_a_study_stops_it_from_a_worker_too(tmp_path: Path) -> None:
