@@ -169,6 +169,22 @@ def test_whoever_dies_or_oversleeps_every_candidate_is_done_once(text: str, seed
     assert {trial.state for trial in queue.optuna.trials} <= {TrialState.COMPLETE, TrialState.FAIL}
 
 
+def test_what_failed_is_run_again_where_somebody_asks_for_it(tmp_path: Path) -> None:
+    study, database, clock = Study.load(write_study(tmp_path, STUDY)), get_storage(InMemoryStorage()), Clock()
+    (tmp_path / "out").mkdir()
+    first = Party(study, tmp_path / "out", database, clock)
+    while first.take():
+        if first.tickets:
+            first.queue.settle(first.tickets.pop(), {"reason": "error", "detail": "", "seconds": 1.0})
+    assert [trial.state for trial in first.queue.optuna.trials] == [TrialState.FAIL] * 4
+    again, other = (Party(study, tmp_path / "out", database, clock) for _ in range(2))
+    assert not other.take()
+    again.queue.fill(retry_failed=True)
+    while other.take():  # others take whom somebody has put in line again
+        other.finish()
+    assert [trial.state for trial in first.queue.optuna.trials][4:] == [TrialState.COMPLETE] * 4
+
+
 def test_a_trial_is_given_up_by_its_pulse_and_nobody_s_clock(tmp_path: Path) -> None:
     study, database, clock = Study.load(write_study(tmp_path, STUDY)), get_storage(InMemoryStorage()), Clock()
     (tmp_path / "out").mkdir()

@@ -17,8 +17,10 @@ from rich.console import Console
 from sunetlab import SunetlabError
 from sunetlab.cli import status_live
 from sunetlab.cli.status_live import clock, picture
-from sunetlab.study import attempt
+from sunetlab.study import attempt, queue
 from sunetlab.study.definition import Study
+from sunetlab.study.page.content import task_pages
+from sunetlab.study.page.rows import Names
 from sunetlab.study.results import load_study, trials
 from sunetlab.study.runner import run_study
 from sunetlab.study.snapshot import Running, Snapshot, is_run, look, running_trial, seconds_left
@@ -92,6 +94,21 @@ def test_trials_that_a_search_has_not_come_upon_are_left(tmp_path: Path, monkeyp
     run_study(study, folder, "cpu", most=3)
     (counts,) = look(study, folder).counts
     assert (counts.done, counts.left, counts.untried, counts.total) == (3, 5, 4, 8)
+
+
+@pytest.mark.usefixtures("quick")
+def test_those_who_do_not_stand_in_line_yet_are_left_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempt, "train", stand_in)
+    monkeypatch.setattr(queue, "CHUNK", 1)
+    study, folder = Study.load(write_study(tmp_path)), tmp_path / "out"
+    run_study(study, folder, "cpu", most=1)
+    (counts,) = look(study, folder).counts
+    assert (counts.done, counts.left, counts.total) == (1, 3, 4)
+    (page,) = task_pages(study, folder, Names(study))
+    assert (page.counts.finished, page.counts.left, page.is_over) == (1, 3, False)
+    run_study(study, folder, "cpu")
+    (page,) = task_pages(study, folder, Names(study))
+    assert (page.counts.finished, page.counts.left, page.is_over) == (4, 0, True)
 
 
 def test_looking_disturbs_nobody(begun: tuple[Study, Path]) -> None:

@@ -18,7 +18,7 @@ from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.designs import quantities
 from sunetlab.study.line import Entry, line_of
 from sunetlab.study.pruning import Pruning
-from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, STAGE, TOTAL, folder_of, is_open, stage_of
+from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, SINCE, STAGE, TOTAL, folder_of, is_open, stage_of
 from sunetlab.study.storage import TRIALS, database_errors, open_optuna
 from sunetlab.train.data import DataSource
 from sunetlab.train.evaluate import OBJECTIVE
@@ -70,6 +70,7 @@ class Queue:
         self.entries: dict[str, Entry] = {}  # who was called so far, by the names of their folders
         self.coming: deque[Entry] = deque()  # those of them who do not stand in line yet
         self.seen = 0  # trials that there were when they were called
+        self.again: dict[str, int] = {}  # whose result does not count any more, and so many trials before
         self.optuna = open_optuna(study, task.task, folder, database)
         with database_errors(folder):
             if self.optuna.user_attrs.get(FEASIBLE) != self.line.feasible:
@@ -88,6 +89,8 @@ class Queue:
                     continue
                 if not is_open(trial, retry_failed):
                     settled.add(folder_of(trial))
+            self.again = {folder_of(one): len(trials) for one in trials if not is_open(one)}
+            self.again = {name: seen for name, seen in self.again.items() if name not in settled}
             self._call(called, trials, settled)
             if not self._waiting():
                 self._line_up()
@@ -259,14 +262,20 @@ class Queue:
     def _admit(self, entries: Sequence[Entry]) -> None:
         """Put candidates in line."""
         for candidate, params in entries:
-            known = {FOLDER: candidate.folder, LEVELS: candidate.params, STAGE: candidate.stage}
+            known: dict[str, Any] = {FOLDER: candidate.folder, LEVELS: candidate.params, STAGE: candidate.stage}
+            known |= {SINCE: self.again[candidate.folder]} if candidate.folder in self.again else {}
             told = {name: self.line.distributions[name] for name in params}
             standing = create_trial(state=TrialState.WAITING, params=dict(params), distributions=told, user_attrs=known)
             self.optuna.add_trial(standing)
 
 
 def _counts_before(one: FrozenTrial, other: FrozenTrial) -> bool:
-    """Whether `one` of two trials of a candidate is the one that counts: that is done, or lives and came first."""
+    """Whether `one` of two trials of a candidate is the one that counts: that is done, or lives and came first.
+
+    What was done before the other was put in line to be run again does not.
+    """
+    if one.number < other.user_attrs.get(SINCE, 0):
+        return False
     if one.state in (TrialState.WAITING, TrialState.RUNNING):
         return one.number < other.number
     return not is_open(one)

@@ -127,7 +127,7 @@ def _task_page(
     value_name, mine = VALUE_NAMES[objective], records(table, task=name)
     found, winners = groups[name], _group(study, table, name, "winner", names)
     last = winners if results.last_stage(table, name) == "winner" else found
-    counts = counts_of(study, task, folder, mine)
+    counts = counts_of(study, task, folder, mine, results.to_come(study, folder, name, table))
     text, doubt = standing(last.arms, value_name, is_over=counts.left == 0)
     said = verdicts(study, table, name)
     scale = forest.scale(said)

@@ -38,8 +38,8 @@ class Counts(NamedTuple):
         return self.total - self.finished - self.stopped - self.failed
 
 
-def counts_of(study: Study, task: StudyTask, folder: Path, trials: Sequence[Row]) -> Counts:
-    """What became of a task's trials, of all stages."""
+def counts_of(study: Study, task: StudyTask, folder: Path, trials: Sequence[Row], to_come: int) -> Counts:
+    """What became of a task's trials, of all stages, and of how many there will have been (`results.to_come`)."""
     states = Counter(trial["state"] for trial in trials)
     reasons = Counter(trial["reason"] for trial in trials if failed(trial))
     designs = {
@@ -47,19 +47,16 @@ def counts_of(study: Study, task: StudyTask, folder: Path, trials: Sequence[Row]
         for reason in reasons
     }
     failures = tuple(Reason(reason, count, designs[reason]) for reason, count in reasons.most_common())
-    return Counts(_total(study, task, folder, trials), states["finished"], states["pruned"], failures)
+    total = len(trials) + to_come if trials else _total(study, task, folder)
+    return Counts(total, states["finished"], states["pruned"], failures)
 
 
-def _total(study: Study, task: StudyTask, folder: Path, trials: Sequence[Row]) -> int:
-    """How many trials a task has in the end; of a stage that has not begun as many as it is known to have at most."""
-    begun = Counter(trial["stage"] for trial in trials)
-    designs = 0 if study.is_adaptive or begun["trial"] else _designs(study, task)
-    searched = len(study.seeds) * results.to_try(study, folder, task.task) if study.is_adaptive else 0
-    tuned = begun["tuning"] or (designs * len(study.tune.lr) * len(study.tune.seeds) if study.tune else 0)
-    crowned = begun["winner"]
-    if study.winners and not crowned:
-        crowned = len(study.winners.seeds) * (study.winners.designs + len(study.winners.beside))
-    return tuned + (searched or begun["trial"] or len(study.seeds) * designs) + crowned
+def _total(study: Study, task: StudyTask, folder: Path) -> int:
+    """How many trials a task that never began has in the end, at most."""
+    designs = results.to_try(study, folder, task.task) if study.is_adaptive else _designs(study, task)
+    each = len(study.seeds) + (len(study.tune.lr) * len(study.tune.seeds) if study.tune else 0)
+    won = study.winners and len(study.winners.seeds) * (study.winners.designs + len(study.winners.beside))
+    return designs * each + (won or 0)
 
 
 def _designs(study: Study, task: StudyTask) -> int:
