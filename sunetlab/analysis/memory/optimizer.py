@@ -1,12 +1,10 @@
 """What an optimiser holds between steps, and what it takes for itself during one."""
 
-from typing import TypeVar
+from typing import Any
 
 from sunetlab.analysis.cost import WEIGHTED
 from sunetlab.analysis.memory.sizes import FP32, Setting, Sizes
 from sunetlab.analysis.plan import Plan
-
-Bytes = TypeVar("Bytes")
 
 
 def variant(setting: Setting) -> str:
@@ -36,27 +34,29 @@ def factors_of_state(setting: Setting) -> tuple[int, int]:
 def temporaries(plan: Plan, sizes: Sizes, setting: Setting) -> int:
     """Bytes that a step takes at most, its state apart.
 
-    Weights of more than one axis are one group of parameters, all others another; the loop goes through a group
-    parameter by parameter, foreach takes a group whole, fused takes nothing.
+    Weights of more than one axis are one group of parameters, all others another; where nothing decays, all are one.
+    The loop goes through a group parameter by parameter, foreach takes a group whole, fused takes nothing.
     """
     weights = [size for size, layer in zip(sizes.weight, plan.layers, strict=True) if layer.kind in WEIGHTED]
-    others = sum(sizes.weight) + sum(sizes.bias) - sum(weights)
+    everything = [size for both in zip(sizes.weight, sizes.bias, strict=True) for size in both if size]
     if variant(setting) != "loop":
-        return max(temporaries_of_groups(sum(weights), others, setting))
+        groups: list[int] = temporaries_of_groups(sum(weights), sum(everything) - sum(weights), setting)
+        return max(groups)
     if setting.optimizer == "adamw":  # the root of the second moment is divided into a tensor of its own, which lives
-        # until the next parameter has its own
-        return max(before + 2 * now for before, now in zip([0, *weights], weights, strict=False))
+        # until the next parameter has its own; only weights are large enough to be the worst moment
+        group = weights if setting.weight_decay else everything
+        return max(before + 2 * now for before, now in zip([0, *group], group, strict=False))
     return (setting.weight_decay + setting.momentum) * max(weights)  # each a new tensor, one parameter after another
 
 
-def temporaries_of_groups(weights: Bytes, others: Bytes, setting: Setting) -> list[Bytes | int]:
-    """Bytes that foreach or fused takes for each group of parameters, one group after another.
+def temporaries_of_groups(weights: Any, others: Any, setting: Setting) -> list[Any]:
+    """Bytes (numbers, or arrays of them) that foreach or fused takes for each group of parameters, one after another.
 
-    AdamW: the root of the second moment. SGD: the gradients with the decayed weights; Nesterov's step is added in
-    place, and the group of all others does not decay.
+    AdamW: the root of the second moment, of all parameters where none decays. SGD: the gradients with the decayed
+    weights; Nesterov's step is added in place, and the group of all others does not decay.
     """
     if variant(setting) == "fused":
         return [0]
     if setting.optimizer == "adamw":
-        return [weights, others]
+        return [weights, others] if setting.weight_decay else [weights + others]
     return [weights if setting.weight_decay else 0]
