@@ -20,16 +20,18 @@ from unittest import mock
 
 STUDY = """
 question = "What does a study of many trials cost?"
-seeds = [{seeds}]
+seeds = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 [network]
-n = 4
 stacks = [1, 1]
 widths = "rule"
-stem_width = 4
 [factors]
 depth = [1, 2]
+n = [4, 5, 6, 7, 8]
+stem_width = [{stem_widths}]
 [baseline]
 depth = 1
+n = 4
+stem_width = 4
 [[tasks]]
 task = "classification"
 recipe = {{ base = "quick", epochs = 1, batch_size = 8, warmup = 0.0 }}
@@ -47,15 +49,15 @@ def train(run: Any, data: Any, folder: Path, *_: object) -> dict[str, Any]:
     result = {
         "task": "classification",
         "objective": "accuracy",
-        "value": 0.5 + 0.1 * (run.seed * 7919 % 101) / 101,
+        "value": 0.5 + 0.1 * (7919 * run.seed + run.spec.n * run.spec.stem_width + 31 * run.spec.depth[0]) % 101 / 101,
         "best": epoch,
         "last": epoch,
         "seconds": TRAINING_S,
         "train_images": 16,
         "val_images": 16,
         "machine": {},
-        "params": 1000,
-        "macs": 1000,
+        "params": 1000 * run.spec.n,
+        "macs": 1000 * run.spec.n * run.spec.stem_width,
         "size": list(data.size),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +86,7 @@ def once(trials: int, workers: int, storage: str | None, folder: Path) -> None:
     from sunetlab.study.shared import parse_url
 
     path = folder / "scale.toml"
-    path.write_text(STUDY.format(seeds=", ".join(map(str, range(trials // 2)))), encoding="utf-8")
+    path.write_text(STUDY.format(stem_widths=", ".join(map(str, range(4, 4 + trials // 50, 2)))), encoding="utf-8")
     study, out = Study.load(path), folder / "out"
     place = None if storage is None else parse_url(storage)
     with mock.patch.object(attempt, "train", train), mock.patch.object(crew, "serve", serve):

@@ -186,6 +186,11 @@ class StudyScreen:
         finally:
             watch.end()
 
+    def lost(self, task: "StudyTask", candidate: "Candidate", epochs: int) -> None:
+        """See `StudyWatch`."""
+        kept = f"after epoch {epochs}" if epochs else "before its first epoch was saved"
+        self.screen.line(f"{task.task}  {name_of(candidate)}  lost with its process {kept}; it stands in line again")
+
     def told(self, task: "StudyTask", candidate: "Candidate", outcome: dict[str, Any]) -> None:
         """See `StudyWatch`."""
         self.screen.progress.advance(self.bars[task.task])

@@ -6,6 +6,7 @@ from typing import Any
 import optuna
 import pandas as pd
 import pytest
+from optuna.trial import FrozenTrial
 
 from sunetlab import InputError
 from sunetlab.study import queue, results
@@ -226,8 +227,8 @@ def test_a_search_goes_on_that_was_killed_while_a_trial_got_its_parameters(
     run_study(study, tmp_path / "undisturbed", "cpu")
     run_study(study, folder, "cpu", 2)
 
-    def killed(trial: optuna.Trial, entry: Entry, _: Any) -> None:
-        trial.suggest_float(next(iter(entry.params)), 0, 1)
+    def killed(study: optuna.Study, trial: FrozenTrial, entry: Entry, _: Any) -> None:
+        optuna.Trial(study, trial._trial_id).suggest_float(next(iter(entry.params)), 0, 1)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

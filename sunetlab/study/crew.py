@@ -2,14 +2,14 @@
 
 Only the process that runs the study looks into its database. A worker opens the data, trains what comes through its
 pipe, tells of every epoch and waits to hear whether to go on. One that dies has its candidate put back in line and
-another takes its place; a candidate with which workers die again and again is a failure.
+another takes its place, after a pause that grows where several die one after another; a candidate with which workers
+die again and again without getting any further is a failure.
 """
 
 import multiprocessing
 import os
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import resource_tracker
@@ -29,7 +29,8 @@ from sunetlab.train.device import pick_device
 from sunetlab.train.run import Run
 
 LEAVE_S = 5.0  # for an idle worker to end by itself
-DEATHS = 3  # of workers that train a candidate, until it counts as failed
+MOST_REST_S = 60.0  # the longest pause after workers that died one after another; the first is a second
+_LOOK_S = 0.5  # seconds between two looks whether somebody wants the study to end
 DEAF = {signal.SIGINT, signal.SIGTERM}
 LOOKED_AT = 50  # candidates among which the costliest is looked for
 _SPAWN = multiprocessing.get_context("spawn")  # torch and its threads do not survive a fork
@@ -63,7 +64,7 @@ def together(
         if workers is None:
             workers = _paced(crew, queues, watch)
         crew.resize(workers)
-        begun, deaths = 0, Counter[str]()
+        begun = 0
         while True:
             if stop() and not crew.busy():
                 raise KeyboardInterrupt
@@ -77,11 +78,13 @@ def together(
                 worker.begin(queues.index(queue), crew.share(), queue, ticket, watch)
                 begun += 1
             if crew.busy():
-                pause = company.pause_s if company.shares and crew.idle() else None
-                for worker in crew.listen(pause, stop):
-                    _end(worker, watch, deaths, stop)
+                pauses = [crew.rest_s(), company.pause_s if company.shares and crew.idle() else None]
+                for worker in crew.listen(min((each for each in pauses if each is not None), default=None), stop):
+                    crew.note(_end(worker, watch, stop))
             elif stop():
                 continue
+            elif (rest := crew.rest_s()) is not None:
+                time.sleep(min(rest, _LOOK_S))
             elif (most is not None and begun >= most) or all(queue.is_over() for queue in queues):
                 return
             else:  # others train what is left
@@ -96,22 +99,19 @@ def _take(queues: Sequence[Queue]) -> tuple[Queue, Ticket] | None:
     return None
 
 
-def _end(worker: "Worker", watch: StudyWatch, deaths: Counter[str], stop: Callable[[], bool]) -> None:
-    """Take down what became of a worker's trial."""
+def _end(worker: "Worker", watch: StudyWatch, stop: Callable[[], bool]) -> bool:
+    """Take down what became of a worker's trial; whether the worker died with it."""
     queue, ticket, outcome = worker.end()
-    candidate = ticket.entry.candidate
-    if outcome is None and stop():
+    died = outcome is None and not stop()
+    if outcome is not None:
+        queue.settle(ticket, outcome)
+    elif stop():
         queue.put_back(ticket)
-        return
-    if outcome is None:
-        deaths[candidate.folder] += 1
-        if deaths[candidate.folder] < DEATHS:
-            queue.put_back(ticket)
-            return
-        detail = f"{DEATHS} processes that trained it were killed; the machine may lack memory for it"
-        outcome = {"reason": "worker died", "detail": detail}
-    queue.settle(ticket, outcome)
-    watch.told(queue.task, candidate, outcome)
+    else:
+        outcome = queue.lose(ticket)
+    if outcome is not None:
+        watch.told(queue.task, ticket.entry.candidate, outcome)
+    return died
 
 
 @contextmanager
@@ -150,6 +150,7 @@ class Crew:
         on_cpu = pick_device(device).type == "cpu"
         self.most = (os.cpu_count() or 1) if on_cpu else COUNTS[-1]
         self.workers: list[Worker] = []
+        self.died, self.rests_until = 0, 0.0  # workers in a row with their trials; when the next trial may begin
 
     def __enter__(self) -> Self:
         return self
@@ -180,12 +181,23 @@ class Crew:
         return sum(each for each in found if each is not None)
 
     def idle(self) -> list["Worker"]:
-        """Those who have nothing to do."""
-        return [worker for worker in self.workers if worker.ticket is None]
+        """Those who may begin a trial."""
+        return [] if self.rest_s() else [worker for worker in self.workers if worker.ticket is None]
 
     def busy(self) -> list["Worker"]:
         """Those who train."""
         return [worker for worker in self.workers if worker.ticket is not None]
+
+    def note(self, died: bool) -> None:
+        """Take down whether a worker died with its trial: after several in a row nothing begins for a while."""
+        self.died = self.died + 1 if died else 0
+        if self.died > 1:
+            self.rests_until = time.monotonic() + min(MOST_REST_S, 2.0 ** (self.died - 2))
+
+    def rest_s(self) -> float | None:
+        """Seconds until the next trial may begin, where it may not now."""
+        left = self.rests_until - time.monotonic()
+        return left if left > 0 else None
 
     def listen(self, seconds: float | None, stop: Callable[[], bool]) -> list["Worker"]:
         """Wait until somebody says something, or so long; those whose trial has ended with that."""
@@ -220,6 +232,9 @@ class Worker:
 
     def begin(self, task: int, threads: int, queue: Queue, ticket: Ticket, watch: StudyWatch) -> None:
         """Hand out a trial."""
+        if not self.process.is_alive():  # it died while it was idle
+            self.stop()
+            self._start()
         candidate = ticket.entry.candidate
         self.queue, self.ticket, self.outcome, self.stack = queue, ticket, None, ExitStack()
         told = self.stack.enter_context(watch.trial(queue.task, candidate, ticket.number, queue.line.total))

@@ -21,6 +21,8 @@ from sunetlab.study.recorded import design_of, folder_of, planned, stage_of
 from sunetlab.study.search import UNIT, Search, Tried
 from sunetlab.train.data import DataSource
 
+MANY = 64  # levels of a factor, beyond which Optuna is not told of it: it would keep all of them with every trial
+
 
 class Entry(NamedTuple):
     """A candidate, and the parameters of its trial."""
@@ -90,6 +92,7 @@ class OneByOne:
         self.feasible: int | None = len(self.search.feasible)
         self.distributions: dict[str, BaseDistribution] = dict.fromkeys(self.search.feasible.scalars, UNIT)
         self.numbers: dict[str, int] = {}  # id of a design tried → its number
+        self.known: dict[int, list[Entry]] = {}  # number of a design → its candidates
 
     def called(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
         """All seeds of every design that has a trial.
@@ -116,8 +119,10 @@ class OneByOne:
         return {number: choice.outcome(list(mine.values())) for number, mine in values.items()}
 
     def _entries(self, number: int) -> list[Entry]:
-        point = self.search.feasible.point(number)
-        return [Entry(one, point) for one in with_seeds(self.study, self.task, design(self.space, number))]
+        if number not in self.known:
+            point, made = self.search.feasible.point(number), design(self.space, number)
+            self.known[number] = [Entry(one, point) for one in with_seeds(self.study, self.task, made)]
+        return self.known[number]
 
     def _number(self, trial: FrozenTrial) -> int:
         """The design that a trial's point means."""
@@ -203,12 +208,15 @@ def line_of(study: Study, task: StudyTask, data: DataSource) -> Line:
 
 
 def levels_of(entries: Sequence[Candidate]) -> dict[str, BaseDistribution]:
-    """What Optuna is told of parameters that are levels: all that these candidates have."""
-    names = dict.fromkeys(name for one in entries for name in one.params)
-    return {
-        name: CategoricalDistribution(list(dict.fromkeys(one.params[name] for one in entries if name in one.params)))
-        for name in names
-    }
+    """What Optuna is told of parameters that are levels: all that these candidates have, where they are not very many.
+
+    What it is not told is in the trial's attributes, too, from where everything else here has it.
+    """
+    levels: dict[str, dict[Any, None]] = {}
+    for one in entries:
+        for name, level in one.params.items():
+            levels.setdefault(name, {})[level] = None
+    return {name: CategoricalDistribution(list(found)) for name, found in levels.items() if len(found) <= MANY}
 
 
 def _tuned(study: Study, task: StudyTask, tune: Tune, designs: tuple[Design, ...]) -> Then:

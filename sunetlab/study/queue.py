@@ -12,20 +12,24 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from sunetlab.errors import InputError
 from sunetlab.study.candidate import Candidate
 from sunetlab.study.company import Company
 from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.designs import quantities
+from sunetlab.study.ledger import Ledger
 from sunetlab.study.line import Entry, line_of
 from sunetlab.study.pruning import Pruning
-from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, SINCE, STAGE, TOTAL, folder_of, is_open, stage_of
+from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, LOST, SINCE, STAGE, TOTAL, folder_of, is_open, stage_of
 from sunetlab.study.storage import TRIALS, database_errors, open_optuna
+from sunetlab.study.watch import SilentStudy, StudyWatch
 from sunetlab.train.data import DataSource
 from sunetlab.train.evaluate import OBJECTIVE
 from sunetlab.train.run import RESULT, Run, claim_record, read_log
 from sunetlab.train.watch import Watch
 
-CHUNK = 64  # candidates that stand in line at most: whoever takes one looks at all of them
+CHUNK = 64  # candidates that stand in line at most: whoever looks at the database reads all of them anew
+LOSSES = 5  # processes that die in the same epoch of a candidate, until it counts as failed
 
 # What the database has of a trial's outcome; all of it is in the trial's folder.
 RECORDED = {"reason", "detail", "params", "macs", "seconds", "stopped"}
@@ -35,12 +39,12 @@ class Ticket(NamedTuple):
     """A candidate whose turn it is.
 
     Attributes:
-        trial: Optuna's, which runs now.
+        trial: Optuna's, as it stood in line; it runs now.
         entry: who.
         number: which of the task's candidates, from 1.
     """
 
-    trial: optuna.Trial
+    trial: FrozenTrial
     entry: Entry
     number: int
 
@@ -61,17 +65,20 @@ class Queue:
         folder: Path,
         database: BaseStorage,
         company: Company,
+        watch: StudyWatch | None = None,
     ) -> None:
         self.study, self.task, self.data = study, task, data
         self.home, self.folder = folder, folder / TRIALS / task.task
-        self.database, self.company = database, company
+        self.database, self.company, self.watch = database, company, watch or SilentStudy()
         claim_record(folder / f"data-{task.task}.json", data.record())
         self.line = line_of(study, task, data)
         self.entries: dict[str, Entry] = {}  # who was called so far, by the names of their folders
         self.coming: deque[Entry] = deque()  # those of them who do not stand in line yet
+        self.standing: deque[FrozenTrial] = deque()  # who stood in line when we last looked, and was not taken here
         self.seen = 0  # trials that there were when they were called
         self.again: dict[str, int] = {}  # whose result does not count any more, and so many trials before
         self.optuna = open_optuna(study, task.task, folder, database)
+        self.ledger = Ledger(self.optuna)
         with database_errors(folder):
             if self.optuna.user_attrs.get(FEASIBLE) != self.line.feasible:
                 self.optuna.set_user_attr(FEASIBLE, self.line.feasible)
@@ -79,9 +86,10 @@ class Queue:
     def fill(self, retry_failed: bool) -> None:
         """Put every candidate in line that has neither finished nor failed nor waits already."""
         with database_errors(self.home):
-            trials, settled = self.optuna.get_trials(deepcopy=False), set()
+            trials, settled = self.ledger.look(), set()
             called = self.line.called(trials)
-            if others := {folder_of(trial) for trial in trials} - {entry.candidate.folder for entry in called}:
+            self.entries |= {entry.candidate.folder: entry for entry in called}
+            if others := {folder_of(trial) for trial in trials} - self.entries.keys():
                 raise ValueError(f"it has trials of another study, such as {min(others)}")
             gone = {trial.number for trial in self._give_up(trials)}
             for trial in trials:
@@ -92,7 +100,8 @@ class Queue:
             self.again = {folder_of(one): len(trials) for one in trials if not is_open(one)}
             self.again = {name: seen for name, seen in self.again.items() if name not in settled}
             self._call(called, trials, settled)
-            if not self._waiting():
+            self.ledger.look()
+            if not self.ledger.waiting():
                 self._line_up()
 
     def is_lost(self, trial: FrozenTrial) -> bool:
@@ -102,30 +111,31 @@ class Queue:
     def take(self) -> Ticket | None:
         """The next candidate in line; None where nobody waits and nobody comes."""
         with database_errors(self.home):
-            while waiting := self._waiting() or self._called_again() or self._come():
-                for place, trial in enumerate(waiting):
-                    if self._is_taken(trial):
-                        self.company.took(trial._trial_id)
-                        entry = self._entry(trial)
-                        running = optuna.Trial(self.optuna, trial._trial_id)
-                        _take(running, entry, self.line.distributions)
-                        number = len(self.entries) - len(self.coming) - len(waiting) + place + 1
-                        return Ticket(running, entry, number)
+            while self.standing or self._refill():
+                trial = self.standing.popleft()
+                if self._is_taken(trial):
+                    self.company.took(trial._trial_id)
+                    entry = self._entry(trial)
+                    _take(self.optuna, trial, entry, self.line.distributions)
+                    return Ticket(trial, entry, len(self.entries) - len(self.coming) - len(self.standing))
+                if self.company.shares:
+                    self.standing.clear()  # others took it, and others after it
             return None
 
     def is_over(self) -> bool:
         """Whether nobody waits or runs, here or elsewhere, and nobody comes."""
-        if self.coming:
+        if self.coming or self.standing:
             return False
         with database_errors(self.home):
-            trials = self.optuna.get_trials(deepcopy=False)
+            trials = self.ledger.look()
             done = all(trial.state.is_finished() for trial in trials)
             return done and not self._missing(trials) and not self.line.more(trials)
 
     def waiting(self) -> list[Run]:
         """What stands in line, the first first."""
         with database_errors(self.home):
-            standing = [self._entry(trial) for trial in self._waiting()]
+            self.ledger.look()
+            standing = [self._entry(trial) for trial in self.ledger.waiting()]
         return [entry.candidate.run for entry in (*standing, *self.coming)]
 
     def watched(self, ticket: Ticket, watch: Watch) -> Watch:
@@ -136,25 +146,26 @@ class Queue:
         candidate = ticket.entry.candidate
         if self.study.pruner == "none" or candidate.stage != "trial":
             return watch
-        pruning, folder = Pruning(watch, ticket.trial, OBJECTIVE[self.task.task]), self.folder / candidate.folder
-        if (folder / RESULT).exists():
-            with database_errors(self.home):
+        with database_errors(self.home):
+            trial = optuna.Trial(self.optuna, ticket.trial._trial_id)
+            pruning, folder = Pruning(watch, trial, OBJECTIVE[self.task.task]), self.folder / candidate.folder
+            if (folder / RESULT).exists():
                 pruning.replay(read_log(folder))
         return pruning
 
     def settle(self, ticket: Ticket, outcome: dict[str, Any]) -> None:
         """Tell the database what became of a trial."""
-        candidate, trial = ticket.entry.candidate, ticket.trial
-        self.company.let_go(trial._trial_id)
+        candidate, trial_id = ticket.entry.candidate, ticket.trial._trial_id
+        self.company.let_go(trial_id)
         with database_errors(self.home), suppress(UpdateFinishedTrialError):  # others took us for gone, and train it
             for name, figure in self.figures(candidate, outcome).items():
-                trial.set_user_attr(name, figure)
+                self.database.set_trial_user_attr(trial_id, name, figure)
             if "reason" in outcome:
-                self.optuna.tell(trial, state=TrialState.FAIL)
+                self.database.set_trial_state_values(trial_id, TrialState.FAIL)
             elif "stopped" in outcome:
-                self.optuna.tell(trial, state=TrialState.PRUNED)
+                self.database.set_trial_state_values(trial_id, TrialState.PRUNED, [outcome["value"]])
             else:
-                self.optuna.tell(trial, self.values(candidate, outcome))
+                self.database.set_trial_state_values(trial_id, TrialState.COMPLETE, self.values(candidate, outcome))
 
     def put_back(self, ticket: Ticket) -> None:
         """Let a candidate whose trial was interrupted stand in line again."""
@@ -162,6 +173,16 @@ class Queue:
         with database_errors(self.home), suppress(UpdateFinishedTrialError):
             self.database.set_trial_state_values(ticket.trial._trial_id, TrialState.FAIL)
             self._admit([ticket.entry])
+
+    def lose(self, ticket: Ticket) -> dict[str, Any] | None:
+        """Let a candidate stand in line again whose process died; its failure where too many did."""
+        self.company.let_go(ticket.trial._trial_id)
+        with database_errors(self.home), suppress(UpdateFinishedTrialError):
+            self.ledger.look()
+            if failure := self._end_lost(ticket.trial):
+                return failure
+            self._admit([ticket.entry])
+        return None
 
     def figures(self, candidate: Candidate, outcome: dict[str, Any]) -> dict[str, Any]:
         """What the database has of an outcome, with the quantities of the design that the study wants told."""
@@ -184,37 +205,39 @@ class Queue:
             done = self.optuna.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return [self.folder / folder_of(trial) for trial in done if stage_of(trial) == "winner"]
 
-    def _waiting(self) -> list[FrozenTrial]:
-        """Who stands in line, the first first."""
-        return self.optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    def _refill(self) -> bool:
+        """See who stands in line; those whose trials nobody works at any more do again, then those whose turn it is."""
+        self.ledger.look()
+        if not self.ledger.waiting() and not self._call_again():
+            self._come()
+        self.standing.extend(self.ledger.waiting())
+        return bool(self.standing)
 
-    def _called_again(self) -> list[FrozenTrial]:
-        """Who stands in line once those have been called again whose trials nobody works at any more."""
-        gone = self._give_up(self.optuna.get_trials(deepcopy=False))
+    def _call_again(self) -> bool:
+        """Let those stand in line again whose trials nobody works at any more; whether there are any."""
+        gone = self._give_up(self.ledger.trials)
         self._admit([self._entry(trial) for trial in gone])
-        return self._waiting() if gone else []
+        return bool(gone)
 
-    def _come(self) -> list[FrozenTrial]:
-        """Who stands in line once those have come whose turn it is."""
-        trials = self.optuna.get_trials(deepcopy=False)
+    def _come(self) -> None:
+        """Let those stand in line whose turn it is."""
         if not self.coming:
-            self._call(self._missing(trials) or self.line.more(trials), trials)
-        return self._waiting() if self._line_up() else []
+            self._call(self._missing(self.ledger.trials) or self.line.more(self.ledger.trials), self.ledger.trials)
+        self._line_up()
 
-    def _line_up(self) -> bool:
-        """Let the next of those who come stand in line; whether there are any."""
-        trials = self.optuna.get_trials(deepcopy=False)
+    def _line_up(self) -> None:
+        """Let the next of those who come stand in line."""
+        trials = self.ledger.trials
         others = {folder_of(trial) for trial in trials[self.seen :] if not is_open(trial)}  # put them in line meanwhile
         came: list[Entry] = []
         while self.coming and len(came) < CHUNK:
             entry = self.coming.popleft()
             came += [entry] if entry.candidate.folder not in others else []
         self._admit(came)
-        return bool(came)
 
     def _missing(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
         """Who was called and has neither a result nor a trial that waits or runs: somebody died between two steps."""
-        standing = {folder_of(trial) for trial in trials if not is_open(trial)}
+        standing = self.ledger.standing()
         return [entry for entry in self.line.called(trials) if entry.candidate.folder not in standing]
 
     def _call(self, called: Sequence[Entry], trials: Sequence[FrozenTrial], settled: Collection[str] = ()) -> None:
@@ -228,18 +251,29 @@ class Queue:
     def _entry(self, trial: FrozenTrial) -> Entry:
         """The candidate of a trial; others may have put it in line."""
         if folder_of(trial) not in self.entries:
-            called = self.line.called(self.optuna.get_trials(deepcopy=False))
-            self.entries |= {entry.candidate.folder: entry for entry in called}
+            self.entries |= {entry.candidate.folder: entry for entry in self.line.called(self.ledger.look())}
         return self.entries[folder_of(trial)]
 
     def _give_up(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """The trials that nobody works at any more, which count as interrupted from now on."""
+        """End the trials that nobody works at any more; those whose candidates are to stand in line again."""
         gone = []
         for trial in self.company.gone(trials):
             with suppress(UpdateFinishedTrialError):  # another was faster
-                self.database.set_trial_state_values(trial._trial_id, TrialState.FAIL)
-                gone.append(trial)
+                gone += [] if self._end_lost(trial) else [trial]
         return gone
+
+    def _end_lost(self, trial: FrozenTrial) -> dict[str, Any]:
+        """End a trial that was lost with its process; its failure where its candidate is not tried again."""
+        epochs, failure = _epochs(self.folder / folder_of(trial)), {}
+        if self.ledger.losses(trial, epochs) + 1 >= LOSSES:
+            detail = f"{LOSSES} processes died in its epoch {epochs + 1}; the machine may lack memory for it"
+            failure = {"reason": "worker died", "detail": detail}
+        for name, figure in {LOST: epochs, **failure}.items():
+            self.database.set_trial_user_attr(trial._trial_id, name, figure)
+        self.database.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        if not failure:
+            self.watch.lost(self.task, self._entry(trial).candidate, epochs)
+        return failure
 
     def _is_taken(self, trial: FrozenTrial) -> bool:
         """Take a trial that waits; whether it is ours now and its candidate's turn."""
@@ -255,37 +289,39 @@ class Queue:
 
     def _is_surplus(self, trial: FrozenTrial) -> bool:
         """Whether another trial of the candidate counts, or a search has as many designs as it tries without it."""
-        trials = self.optuna.get_trials(deepcopy=False)
-        twins = [one for one in trials if folder_of(one) == folder_of(trial) and one.number != trial.number]
-        return any(_counts_before(one, trial) for one in twins) or self.line.is_surplus(trial, trials)
+        trials = self.ledger.look()
+        return self.ledger.is_twin(trial) or self.line.is_surplus(trial, trials)
 
     def _admit(self, entries: Sequence[Entry]) -> None:
         """Put candidates in line."""
         for candidate, params in entries:
             known: dict[str, Any] = {FOLDER: candidate.folder, LEVELS: candidate.params, STAGE: candidate.stage}
             known |= {SINCE: self.again[candidate.folder]} if candidate.folder in self.again else {}
-            told = {name: self.line.distributions[name] for name in params}
-            standing = create_trial(state=TrialState.WAITING, params=dict(params), distributions=told, user_attrs=known)
-            self.optuna.add_trial(standing)
+            told = {name: kind for name, kind in self.line.distributions.items() if name in params}
+            given = {name: params[name] for name in told}
+            self.optuna.add_trial(
+                create_trial(state=TrialState.WAITING, params=given, distributions=told, user_attrs=known)
+            )
+        if entries:
+            self.ledger.look()
 
 
-def _counts_before(one: FrozenTrial, other: FrozenTrial) -> bool:
-    """Whether `one` of two trials of a candidate is the one that counts: that is done, or lives and came first.
-
-    What was done before the other was put in line to be run again does not.
-    """
-    if one.number < other.user_attrs.get(SINCE, 0):
-        return False
-    if one.state in (TrialState.WAITING, TrialState.RUNNING):
-        return one.number < other.number
-    return not is_open(one)
+def _epochs(folder: Path) -> int:
+    """Epochs that a run has; 0 where its log cannot be read."""
+    try:
+        return len(read_log(folder))
+    except (InputError, OSError):
+        return 0
 
 
-def _take(trial: optuna.Trial, entry: Entry, distributions: Mapping[str, BaseDistribution]) -> None:
+def _take(study: optuna.Study, trial: FrozenTrial, entry: Entry, distributions: Mapping[str, BaseDistribution]) -> None:
     """Give a trial that an earlier version put in line the parameters that it stands there with."""
-    for name in (name for name in entry.params if name not in trial.params):
+    missing = [name for name in entry.params if name in distributions and name not in trial.params]
+    running = optuna.Trial(study, trial._trial_id) if missing else None
+    for name in missing:
+        assert running is not None
         told = distributions[name]
         if isinstance(told, CategoricalDistribution):
-            trial.suggest_categorical(name, told.choices)
+            running.suggest_categorical(name, told.choices)
         else:
-            trial.suggest_float(name, 0, 1)
+            running.suggest_float(name, 0, 1)

@@ -7,6 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 INTERRUPTED = "interrupted"  # a failed trial without a reason: killed before it could give one
 FOLDER, LEVELS, STAGE = "folder", "levels", "stage"  # attributes that a trial has from the start
 SINCE = "since"  # and this one where it is run again: results of trials before that number do not count
+LOST = "lost"  # and this one where its process or machine died: epochs that its run had then
 FEASIBLE = "feasible"  # attribute of a task's Optuna study: how many designs a search chooses from
 TOTAL = "total"  # and this one: how many candidates there will have been, at most
 

@@ -25,6 +25,9 @@ class StudyWatch(Protocol):
     def trial(self, task: StudyTask, candidate: Candidate, number: int, total: int) -> AbstractContextManager[Watch]:
         """Around a trial: the `number`th of `total`; the context gives what its training tells."""
 
+    def lost(self, task: StudyTask, candidate: Candidate, epochs: int) -> None:
+        """A trial's process or machine died when its run had so many epochs; it stands in line again."""
+
     def told(self, task: StudyTask, candidate: Candidate, outcome: dict[str, Any]) -> None:
         """After a trial: its result, or {"reason": …} where it failed, or {"stopped": epoch} where it was pruned."""
 
@@ -71,6 +74,9 @@ class SilentStudy:
     def trial(self, task: StudyTask, candidate: Candidate, number: int, total: int) -> AbstractContextManager[Watch]:  # noqa: ARG002
         """Nothing."""
         return nullcontext(Silent())
+
+    def lost(self, task: StudyTask, candidate: Candidate, epochs: int) -> None:
+        """Nothing."""
 
     def told(self, task: StudyTask, candidate: Candidate, outcome: dict[str, Any]) -> None:
         """Nothing."""

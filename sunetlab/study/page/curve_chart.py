@@ -7,17 +7,18 @@ from statistics import median
 from sunetlab.draw.axes import Axis, nice_ticks
 from sunetlab.study.page import canvas
 from sunetlab.study.page.arms import Curve
-from sunetlab.study.page.canvas import LEFT, RIGHT
+from sunetlab.study.page.canvas import LEFT, RIGHT, TOP
 
 _CROWD = 25  # lines that can be told apart; with more, their median is drawn too
 
 
-def curve_chart(curves: Sequence[Curve], value_name: str) -> str:
+def curve_chart(curves: Sequence[Curve], value_name: str, apart: int = 1) -> str:
     """A chart of trials; where they are many, the median of those that are not the best design's goes through them.
 
     Args:
         curves: trials with at least one finished epoch, one of them at the least.
         value_name: the vertical axis.
+        apart: of how many of the others each stands for.
     """
     epochs = max(len(curve.values) for curve in curves)
     x = Axis(1, epochs, LEFT + 8, RIGHT - 8) if epochs > 1 else Axis(0, 2, LEFT, RIGHT)
@@ -33,6 +34,7 @@ def curve_chart(curves: Sequence[Curve], value_name: str) -> str:
         ),
         _median(others, x, y) if len(others) > _CROWD else "",
         *(_line(curve, x, y) for curve in curves if curve.best),
+        canvas.text(f"one of {apart} drawn", RIGHT, TOP - 8, "tick end") if apart > 1 else "",
     )
 
 

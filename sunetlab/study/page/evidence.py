@@ -14,7 +14,7 @@ from sunetlab.study.page.cost_chart import cost_chart
 from sunetlab.study.page.curve_chart import curve_chart
 from sunetlab.study.page.edf_chart import Errors, edf_chart
 from sunetlab.study.page.factor_chart import factor_chart
-from sunetlab.study.page.rows import Group, Names, curves, levels
+from sunetlab.study.page.rows import Group, Names, apart, curves, levels
 
 CALLED = {  # quantities of designs, as axes are called
     "params": "parameters",
@@ -41,7 +41,7 @@ def charts(study: Study, names: Names, home: Path, found: Group, value_name: str
             if min(costs) > 0:  # for a logarithmic axis
                 yield cost_chart(found.arms, costs, CALLED.get(name, name), value_name)
     if lines := curves(names, home, found, key):
-        yield curve_chart(lines, value_name)
+        yield curve_chart(lines, value_name, apart(found))
     for factor in study.telling:
         each = levels(study, factor, found)
         if len(each) > 1:

@@ -1,5 +1,6 @@
 """A study's tables → the designs of a page: their names, keys and seeds, their curves, the levels of their factors."""
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from sunetlab.study.standing import TIE
 from sunetlab.train.run import read_log
 
 Row = dict[str, Any]
+MOST_CURVES = 400  # of designs that are not the best: more than that is a cloud, and files to be read
 
 
 class Names:
@@ -61,7 +63,15 @@ def group(names: Names, rows: Sequence[Row], trials: Sequence[Row], column: str 
         trials: of `results.trials`, likewise.
         column: of the trials, whose values charts show.
     """
-    arms = tuple(_arm(names, row, trials, column, is_best=row is rows[0]) for row in rows)
+    own = ("design", *names.study.varied)  # the id alone is not enough: two combinations may make the same network
+    seeds: dict[tuple[Any, ...], list[Row]] = {}
+    for trial in trials:
+        if trial["state"] == "finished":
+            seeds.setdefault(tuple(trial[word] for word in own), []).append(trial)
+    arms = tuple(
+        _arm(names, row, seeds.get(tuple(row[word] for word in own), ()), column, is_best=row is rows[0])
+        for row in rows
+    )
     return Group(tuple(rows), arms, tuple(trials))
 
 
@@ -73,6 +83,8 @@ def failed(trial: Row) -> bool:
 def curves(names: Names, home: Path, found: Group, key: str) -> list[Curve]:
     """A curve of every trial that has finished an epoch; of one that failed or was stopped, as far as it came.
 
+    Of thousands of trials only those of the best design and every so manieth of the others.
+
     Args:
         names: the page's.
         home: where the trials' folders are.
@@ -80,12 +92,22 @@ def curves(names: Names, home: Path, found: Group, key: str) -> list[Curve]:
         key: the figure of a log's lines.
     """
     best, made = found.arms[0].key if found.arms else None, []
+    others = itertools.count()
     for trial in found.trials:
+        own = names.key(trial)
+        is_best = own == best
+        if not is_best and next(others) % apart(found):
+            continue
         values = tuple(100 * float(epoch.get(key, math.nan)) for epoch in read_log(home / trial["folder"]))
         if any(map(math.isfinite, values)):
-            label, own = f"{names.label(trial)}, seed {trial['seed']}", names.key(trial)
-            made.append(Curve(label, values, failed(trial) or trial["state"] == "pruned", own == best, own))
+            label = f"{names.label(trial)}, seed {trial['seed']}"
+            made.append(Curve(label, values, failed(trial) or trial["state"] == "pruned", is_best, own))
     return made
+
+
+def apart(found: Group) -> int:
+    """Of how many trials in a row one has its curve drawn."""
+    return max(1, round(len(found.trials) / MOST_CURVES))
 
 
 def levels(study: Study, factor: str, found: Group) -> list[Level]:
@@ -98,7 +120,5 @@ def levels(study: Study, factor: str, found: Group) -> list[Level]:
 
 
 def _arm(names: Names, row: Row, trials: Iterable[Row], column: str, is_best: bool) -> Arm:
-    own = ("design", *names.study.varied)  # the id alone is not enough: two combinations may make the same network
-    mine = [trial for trial in trials if trial["state"] == "finished" and all(trial[k] == row[k] for k in own)]
-    values = tuple(100 * float(trial[column]) for trial in sorted(mine, key=lambda trial: int(trial["seed"])))
+    values = tuple(100 * float(trial[column]) for trial in sorted(trials, key=lambda trial: int(trial["seed"])))
     return Arm(names.label(row), values, is_best, names.key(row))

@@ -14,7 +14,9 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 
-EXACT_PAIRS = 16  # up to so many, all 2^n signs are looked at; beyond it 99,999 drawn ones
+EXACT_PAIRS = 16  # up to so many, all 2^n signs are looked at; beyond it so many that are drawn:
+DRAWN = 99_999
+_NUMBERS = 2**21  # of drawn patterns that are in memory at a time
 RESAMPLES = 9_999  # of the bootstrap
 
 
@@ -83,8 +85,13 @@ def sign_flip_p(differences: ArrayLike, seed: int = 0) -> float:
     if len(d) <= EXACT_PAIRS:
         signs = 1.0 - 2.0 * ((np.arange(2 ** len(d))[:, None] >> np.arange(len(d))) & 1)
         return float(_as_far(signs @ d, observed).mean())
-    drawn = np.random.default_rng(seed).choice([-1.0, 1.0], (99_999, len(d)))
-    return float((_as_far(drawn @ d, observed).sum() + 1) / (len(drawn) + 1))  # the observed pattern is one of them
+    rng, left, far = np.random.default_rng(seed), DRAWN, 0
+    while left:  # some patterns at a time, so that thousands of pairs need no more memory than tens
+        rows = min(left, max(1, _NUMBERS // len(d)))
+        bits = np.unpackbits(rng.integers(0, 256, (rows, -(-len(d) // 8)), np.uint8), axis=1, count=len(d))
+        sums = d.sum() - 2.0 * (bits.astype(np.float64) @ d)
+        far, left = far + int(_as_far(sums, observed).sum()), left - rows
+    return (far + 1) / (DRAWN + 1)  # the observed pattern is one of them
 
 
 def _as_far(sums: NDArray[Any], observed: float) -> NDArray[np.bool_]:
