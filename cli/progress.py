@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sunetlab.train.watch import Watch
 
 PAUSE = PATIENCE  # seconds between two lines where there is no terminal
+_NOT_LONG = 2.0  # seconds that a database may be away without a word
 _EPOCHS_APART = 10.0  # and between those of a trial's epochs, of which a study has thousands
 
 
@@ -151,6 +152,7 @@ class StudyScreen:
         self.screen = screen
         self.bars: dict[str, Any] = {}
         self.settled = Counter[str]()
+        self.waited = 0.0  # seconds for which a database has not answered, as far as they were told
         self.positions: dict[str, str] = {}  # of a candidate in its line, by the name of its folder
 
     @contextmanager
@@ -185,6 +187,16 @@ class StudyScreen:
             yield watch
         finally:
             watch.end()
+
+    def waiting(self, seconds: float | None) -> None:
+        """See `StudyWatch`."""
+        if seconds is None:
+            if self.waited:
+                self.screen.line("the database answers again")
+            self.waited = 0.0
+        elif seconds >= self.waited + (_NOT_LONG if not self.waited else _EPOCHS_APART):
+            self.waited = seconds
+            self.screen.line(f"the database has not answered for {seconds:.0f} s; it is asked again")
 
     def lost(self, task: "StudyTask", candidate: "Candidate", epochs: int) -> None:
         """See `StudyWatch`."""

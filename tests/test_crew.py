@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import pytest
 from optuna.trial import TrialState
 
 from sunetlab import InputError
-from sunetlab.study import results
+from sunetlab.study import crew, results
 from sunetlab.study.candidate import Candidate
-from sunetlab.study.crew import Crew
+from sunetlab.study.crew import MOST_REST_S, Crew
 from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.pace import COUNTS, Paced, find_pace
+from sunetlab.study.queue import LOSSES
 from sunetlab.study.runner import run_study
 from sunetlab.study.watch import SilentStudy
 from sunetlab.train.watch import Silent
@@ -104,11 +106,61 @@ def test_who_wants_a_study_to_end_has_every_epoch_that_ran(
     assert values(study, folder) == alone
 
 
+def dying(pipe: Any, *_: object) -> None:
+    """What runs in a worker that dies with whatever it is handed."""
+    with suppress(EOFError):
+        pipe.recv()
+    os._exit(9)
+
+
+@pytest.mark.slow
+def test_candidates_with_which_workers_die_fail_after_pauses_that_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study.load(write_study(tmp_path, STUDY.replace("seeds = [0, 1]", "seeds = [0]")))
+    folder, lost, slept = tmp_path / "out", [], []
+
+    class Listening(SilentStudy):
+        def lost(self, _: StudyTask, candidate: Candidate, epochs: int) -> None:
+            lost.append((candidate.folder, epochs))
+
+    clock = [0.0]
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock[0] += seconds
+
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("time.sleep", sleep)
+    monkeypatch.setattr(crew, "serve", dying)
+    monkeypatch.setattr(crew, "_LOOK_S", 1000.0)
+    run_study(study, folder, "cpu", workers=2, watch=Listening())
+    table = results.trials(study, folder)
+    assert set(table["state"]) == {"failed"}
+    assert set(table["reason"]) == {"worker died"}
+    assert sorted(Counter(lost).items()) == [((name, 0), LOSSES - 1) for name in sorted(table["folder"])]
+    assert clock[0] > 2 * MOST_REST_S  # of ten workers that died in a row
+    assert max(slept) <= MOST_REST_S
+
+
+def test_pauses_double_and_end_with_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 0.0)
+    resting, pauses = Crew(Study.load(write_study(tmp_path)).tasks, "cpu"), []
+    for _ in range(10):
+        resting.note(died=True)
+        pauses.append(resting.rest_s())
+    assert pauses == [None, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+    resting.note(died=False)
+    resting.rests_until = 0.0
+    resting.note(died=True)
+    assert resting.rest_s() is None
+
+
 def test_a_worker_is_deaf_to_signals_from_its_first_moment(tmp_path: Path) -> None:
     """A terminal sends Ctrl-C to all processes, a batch system SIGTERM."""
-    with Crew(Study.load(write_study(tmp_path)).tasks, "cpu") as crew:
-        crew.resize(1)
-        status = Path(f"/proc/{crew.workers[0].process.pid}/status").read_text()
+    with Crew(Study.load(write_study(tmp_path)).tasks, "cpu") as some:
+        some.resize(1)
+        status = Path(f"/proc/{some.workers[0].process.pid}/status").read_text()
     blocked = next(line for line in status.splitlines() if line.startswith("SigBlk:")).split()[1]
     for number in (signal.SIGINT, signal.SIGTERM):
         assert int(blocked, 16) >> (number - 1) & 1

@@ -1,6 +1,7 @@
 """Parts of the page: the forest plot, rankings, what is counted, drawn and told of each stage of a study."""
 
 import itertools
+import json
 import math
 import re
 from pathlib import Path
@@ -19,6 +20,7 @@ from sunetlab.study.page.arms import Arm, Curve
 from sunetlab.study.page.curve_chart import curve_chart
 from sunetlab.study.page.importance_chart import REST, importance_chart
 from sunetlab.study.page.rank_chart import rank_chart
+from sunetlab.study.page.rows import Names, apart, curves, group
 from sunetlab.study.page.sentence import parts
 from sunetlab.study.report import write_report
 from sunetlab.study.runner import run_study
@@ -168,6 +170,30 @@ def test_a_crowd_of_curves_has_a_median() -> None:
     assert heights[0] == float(lines["c 15"][0].split(",")[1])
     middle = [float(lines[name][1].split(",")[1]) for name in ("c 15", "c 16")]
     assert heights[1] == pytest.approx(sum(middle) / 2, abs=0.11)
+
+
+def test_of_thousands_of_curves_some_are_drawn_and_it_is_said_how_many(tmp_path: Path) -> None:
+    study = Study.load(write_study(tmp_path))
+    rows: list[dict[str, Any]] = [{"design": "a", "depth": 1}, {"design": "b", "depth": 2}]
+    trials = [
+        {**row, "seed": seed, "state": "finished", "value": 0.5, "folder": f"{row['design']}-s{seed}", "reason": ""}
+        for row in rows
+        for seed in range(6)
+    ]
+    for trial in trials:
+        run = tmp_path / trial["folder"]
+        run.mkdir()
+        line = {"epoch": 1, "lr": 0.1, "train_loss": 1.0, "seconds": 1.0, "val_accuracy": 0.5}
+        (run / "log.jsonl").write_text(json.dumps(line) + "\n")
+    names = Names(study)
+    whole = group(names, rows, trials)
+    assert (apart(whole), len(curves(names, tmp_path, whole, "val_accuracy"))) == (1, 12)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sunetlab.study.page.rows.MOST_CURVES", 4)
+        drawn = curves(names, tmp_path, whole, "val_accuracy")
+        assert [curve.best for curve in drawn] == [True] * 6 + [False] * 2
+        assert "one of 3 drawn" in curve_chart(drawn, "accuracy", apart(whole))
+    assert "drawn" not in curve_chart(drawn, "accuracy")
 
 
 # The page.

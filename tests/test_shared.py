@@ -1,5 +1,6 @@
 """A study that several are at work on: nobody is trained twice for good, nothing is lost, whoever dies when."""
 
+import json
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from sunetlab.study import patience
 from sunetlab.study.company import MISSED, PULSE, Others
 from sunetlab.study.definition import Study
 from sunetlab.study.patience import Patient
-from sunetlab.study.queue import Queue
+from sunetlab.study.queue import LOSSES, Queue
 from sunetlab.study.recorded import folder_of
 from sunetlab.study.shared import parse_url, place_of, settle_place
 from sunetlab.train.data import open_data
@@ -185,6 +186,43 @@ def test_what_failed_is_run_again_where_somebody_asks_for_it(tmp_path: Path) -> 
     assert [trial.state for trial in first.queue.optuna.trials][4:] == [TrialState.COMPLETE] * 4
 
 
+def test_a_candidate_that_is_lost_again_and_again_where_it_was_fails(tmp_path: Path) -> None:
+    """By whoever it was begun; one that gets on a little every time is not given up."""
+    study, database, clock = Study.load(write_study(tmp_path, STUDY)), get_storage(InMemoryStorage()), Clock()
+    folder = tmp_path / "out"
+    folder.mkdir()
+    lost = Counter[str]()
+    while True:
+        party = Party(study, folder, database, clock)
+        if not party.take():
+            break
+        if party.tickets:
+            name = party.tickets[0].entry.candidate.folder
+            if name.endswith("s0"):
+                lost[name] += 1
+                if name == next(iter(lost)):  # gets on
+                    home = party.queue.folder / name
+                    home.mkdir(parents=True, exist_ok=True)
+                    rows = ({"epoch": at + 1, "lr": 1.0, "train_loss": 1.0, "seconds": 1.0} for at in range(lost[name]))
+                    (home / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+                if lost[name] < 3 * LOSSES:
+                    other = Party(study, folder, database, clock)  # feels the pulse, and then for long does not
+                    clock.now += 2 * MISSED * BEAT_S
+                    other.queue._call_again()
+                    continue
+            party.finish()
+    states = {name: [t for t in party.queue.optuna.trials if folder_of(t) == name] for name in lost}
+    assert sorted(lost.values()) == [LOSSES, 3 * LOSSES]
+    for name, trials in states.items():
+        last = trials[-1]
+        if lost[name] == LOSSES:
+            assert (last.state, last.user_attrs["reason"]) == (TrialState.FAIL, "worker died")
+            assert "in its epoch 1;" in last.user_attrs["detail"]
+        else:
+            assert last.state == TrialState.COMPLETE
+    assert len([t for t in party.queue.optuna.trials if t.state == TrialState.COMPLETE]) == 3
+
+
 def test_a_trial_is_given_up_by_its_pulse_and_nobody_s_clock(tmp_path: Path) -> None:
     study, database, clock = Study.load(write_study(tmp_path, STUDY)), get_storage(InMemoryStorage()), Clock()
     (tmp_path / "out").mkdir()
@@ -257,7 +295,7 @@ def test_patience_ends_and_other_errors_are_no_reason_for_it(monkeypatch: pytest
         now.now += seconds
 
     monkeypatch.setattr("time.sleep", sleep)
-    told: list[float] = []
+    told: list[float | None] = []
     with pytest.raises(OperationalError):
         Patient(Away(gone, 1.0, random.Random(0)), told.append).get_all_studies()
     assert patience.LIMIT_S - patience.MOST_S < sum(slept) <= patience.LIMIT_S

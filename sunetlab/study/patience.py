@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 LIMIT_S = 900.0  # seconds without an answer until a study stops
 FIRST_S, MOST_S = 0.1, 15.0  # the first pause, and the longest
 Answer = TypeVar("Answer")
+Told = Callable[[float | None], None]
 
 
 def is_passing(error: BaseException) -> bool:
@@ -35,10 +36,10 @@ class Patient(BaseStorage):
 
     Args:
         inner: the other.
-        told: is called with the seconds without an answer, before every pause.
+        told: is called with the seconds without an answer, before every pause, and with None when there is one again.
     """
 
-    def __init__(self, inner: BaseStorage, told: Callable[[float], None] = lambda seconds: None) -> None:  # noqa: ARG005
+    def __init__(self, inner: BaseStorage, told: Told = lambda seconds: None) -> None:  # noqa: ARG005
         self.inner, self.told = inner, told
 
     def ask(self, question: Callable[..., Answer], *words: Any) -> Answer:
@@ -50,7 +51,10 @@ class Patient(BaseStorage):
         began, pause = time.monotonic(), FIRST_S
         while True:
             try:
-                return question(*words)
+                answer = question(*words)
+                if pause > FIRST_S:
+                    self.told(None)
+                return answer
             except Exception as error:
                 gone = time.monotonic() - began
                 if not is_passing(error) or gone + pause > LIMIT_S:

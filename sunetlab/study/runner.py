@@ -112,7 +112,7 @@ def run_study(
     for task, data in zip(study.tasks, sources, strict=True):  # which designs there are is known only now
         check_designs(study, task, len(data.classes), data.size)
     open_folder(study, folder)
-    with _frozen(), _database(study, folder, place, beat_s) as (database, company):
+    with _frozen(), _database(study, folder, place, beat_s, watch) as (database, company):
         pairs = zip(study.tasks, sources, strict=True)
         queues = [Queue(study, *pair, folder, database, company, watch) for pair in pairs]
         for queue in queues:
@@ -173,7 +173,9 @@ def _open(study: Study, task: StudyTask, watch: StudyWatch) -> DataSource:
 
 
 @contextmanager
-def _database(study: Study, folder: Path, place: URL | None, beat_s: float) -> Iterator[tuple[BaseStorage, Company]]:
+def _database(
+    study: Study, folder: Path, place: URL | None, beat_s: float, watch: StudyWatch
+) -> Iterator[tuple[BaseStorage, Company]]:
     """The study's database, and who else may be at work: nobody where it is in the folder."""
     if place is None and place_of(folder) is None:
         with _lock(folder):
@@ -181,16 +183,16 @@ def _database(study: Study, folder: Path, place: URL | None, beat_s: float) -> I
                 database = storage.open_storage(folder)
             yield database, Nobody()
         return
-    database = _shared(study, folder, place)
+    database = _shared(study, folder, place, watch)
     with Others(database, beat_s) as others:
         yield database, others
 
 
-def _shared(study: Study, folder: Path, place: URL | None) -> BaseStorage:
+def _shared(study: Study, folder: Path, place: URL | None, watch: StudyWatch) -> BaseStorage:
     """The database that a study's folder says it is in, or is in from now on; `place` may be another way to it."""
     if (folder / DATABASE).exists():
         raise InputError(f"--storage: {folder} has a database of its own, {DATABASE}; choose another --out")
-    there, database = place_of(folder), storage.open_storage(folder, place)
+    there, database = place_of(folder), storage.open_storage(folder, place, watch.waiting)
     if there is None and place is not None:
         settle_place(folder, place)
     elif there is not None and place is not None and make_url(there.url) != place:

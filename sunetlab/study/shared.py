@@ -8,7 +8,6 @@ import os
 import secrets
 import socket
 import warnings
-from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, validate, write_table
-from sunetlab.study.patience import Patient
+from sunetlab.study.patience import Patient, Told
 
 PLACE = "storage.toml"  # in a study's folder: which database it is in, and under what name
 FORMS = "postgresql://USER@HOST/DATABASE, or grpc://HOST:PORT of a proxy"
@@ -95,8 +94,8 @@ def settle_place(folder: Path, url: URL) -> Place:
     return place
 
 
-def open_shared(url: URL, told: Callable[[float], None] = lambda seconds: None) -> BaseStorage:  # noqa: ARG005
-    """The database at an address, patient with it once it has answered.
+def open_shared(url: URL, told: Told = lambda seconds: None) -> BaseStorage:  # noqa: ARG005
+    """The database at an address, patient with it once it has answered; `told` is as `Patient`'s.
 
     Raises:
         InputError: what is needed to speak with it is not installed; nobody answers there; it refuses.

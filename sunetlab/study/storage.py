@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.study.definition import Study
+from sunetlab.study.patience import Told
 from sunetlab.study.pruning import make_pruner
 from sunetlab.study.shared import open_shared, parse_url, place_of
 
@@ -20,19 +21,24 @@ DATABASE, TRIALS = "optuna.db", "trials"
 BUSY_S = 60  # seconds to wait for somebody who reads the database
 
 
-def open_storage(folder: Path, url: URL | None = None) -> BaseStorage:
+def open_storage(
+    folder: Path,
+    url: URL | None = None,
+    told: Told = lambda seconds: None,  # noqa: ARG005
+) -> BaseStorage:
     """A study's database, whatever characters its folder's path has; one in the folder is made where missing.
 
     Args:
         folder: the study's.
         url: where the database is, if not where the folder says.
+        told: hears of a shared one that cannot be reached any more (`patience.Patient`).
 
     Raises:
         InputError: a shared one cannot be reached.
     """
     place = place_of(folder)
     if url is not None or place is not None:
-        return open_shared(url or parse_url(str(place and place.url)))
+        return open_shared(url or parse_url(str(place and place.url)), told)
     return RDBStorage(f"sqlite:///{quote(str(folder / DATABASE))}", engine_kwargs={"connect_args": {"timeout": BUSY_S}})
 
 

@@ -25,6 +25,9 @@ class StudyWatch(Protocol):
     def trial(self, task: StudyTask, candidate: Candidate, number: int, total: int) -> AbstractContextManager[Watch]:
         """Around a trial: the `number`th of `total`; the context gives what its training tells."""
 
+    def waiting(self, seconds: float | None) -> None:
+        """While a shared database has not answered for so long, again and again; None when it does. From any thread."""
+
     def lost(self, task: StudyTask, candidate: Candidate, epochs: int) -> None:
         """A trial's process or machine died when its run had so many epochs; it stands in line again."""
 
@@ -74,6 +77,9 @@ class SilentStudy:
     def trial(self, task: StudyTask, candidate: Candidate, number: int, total: int) -> AbstractContextManager[Watch]:  # noqa: ARG002
         """Nothing."""
         return nullcontext(Silent())
+
+    def waiting(self, seconds: float | None) -> None:
+        """Nothing."""
 
     def lost(self, task: StudyTask, candidate: Candidate, epochs: int) -> None:
         """Nothing."""
