@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from sunetlab.study.company import MISSED, PULSE, Others
 from sunetlab.study.definition import Study
 from sunetlab.study.patience import Patient
 from sunetlab.study.queue import LOSSES, Queue
-from sunetlab.study.recorded import folder_of
+from sunetlab.study.recorded import INTERRUPTED, folder_of, reason_of
 from sunetlab.study.shared import parse_url, place_of, settle_place
 from sunetlab.train.data import open_data
 from tests.conftest import Said
@@ -95,10 +96,14 @@ class Watched(InMemoryStorage):
         return asked
 
 
+class Died(BaseException):
+    """Somebody's process was killed, between two questions or before an answer was heard."""
+
+
 class World:
     """Three at work, with deaths, newcomers, and sleepers who are taken for dead.
 
-    Between any two questions that one asks the database, others may do all that they do.
+    Between any two questions that one asks the database, others may do all that they do, and whoever asks may die.
     """
 
     def __init__(self, study: Study, folder: Path, chance: random.Random) -> None:
@@ -106,7 +111,7 @@ class World:
         folder.mkdir()
         self.database = Watched(self.meddle, self.meddle)
         self.busy: list[Party] = []  # in the middle of something
-        self.depth = 0
+        self.depth = self.deaths = 0
         self.asleep: list[Party] = []
         self.parties: list[Party] = []
         while len(self.parties) < 3:
@@ -114,12 +119,18 @@ class World:
 
     def come(self) -> None:
         self.depth += 1
-        self.parties.append(Party(self.study, self.folder, self.database, self.clock))
+        while True:
+            with suppress(Died):
+                self.parties.append(Party(self.study, self.folder, self.database, self.clock))
+                break
         self.depth -= 1
 
     def meddle(self) -> None:
         if 0 < self.depth < 3 and self.chance.random() < 0.1:
             self.deed()
+        if self.depth and self.chance.random() < 0.01:
+            self.deaths += 1
+            raise Died
 
     def deed(self) -> Queue | None:
         """Let somebody do something; the queue where nothing is left."""
@@ -128,11 +139,23 @@ class World:
             return None
         party, which = self.chance.choice(idle), self.chance.random()
         self.busy.append(party)
+        depth, over = self.depth, False
         self.depth += 1
-        over = False
+        try:
+            over = self.step(party, which)
+        except Died:
+            if party in self.parties:
+                self.parties.remove(party)
+                self.come()
+        self.depth = depth
+        self.busy.remove(party)
+        return party.queue if over else None
+
+    def step(self, party: Party, which: float) -> bool:
+        """What somebody does; whether nothing is left."""
         if which < 0.4 and len(party.tickets) < 2:
-            over = not party.take()
-        elif which < 0.7 and party.tickets:
+            return not party.take()
+        if which < 0.7 and party.tickets:
             party.finish()
         elif which < 0.75:  # it dies, or falls asleep; another comes
             self.parties.remove(party)
@@ -144,9 +167,7 @@ class World:
             self.clock.now += BEAT_S
             for one in self.parties:
                 one.beat()
-        self.depth -= 1
-        self.busy.remove(party)
-        return party.queue if over else None
+        return False
 
     def end(self) -> Queue:
         """What is there when nothing is left to do."""
@@ -159,7 +180,10 @@ class World:
 
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("text", [STUDY, SEARCH], ids=["compare", "search"])
-def test_whoever_dies_or_oversleeps_every_candidate_is_done_once(text: str, seed: int, tmp_path: Path) -> None:
+def test_whoever_dies_or_oversleeps_every_candidate_is_done_once(
+    text: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sunetlab.study.queue.LOSSES", 1000)  # nobody here gets any further before it dies
     study = Study.load(write_study(tmp_path, text.replace("seeds = [0, 1]", "seeds = [0, 1, 2]")))
     queue = World(study, tmp_path / "out", random.Random(seed)).end()
     done = Counter(folder_of(trial) for trial in queue.optuna.trials if trial.state == TrialState.COMPLETE)
@@ -168,6 +192,7 @@ def test_whoever_dies_or_oversleeps_every_candidate_is_done_once(text: str, seed
     assert len(done) == 3 * designs
     assert Counter(name.rpartition("-s")[2] for name in done) == {"0": designs, "1": designs, "2": designs}
     assert {trial.state for trial in queue.optuna.trials} <= {TrialState.COMPLETE, TrialState.FAIL}
+    assert all(reason_of(trial) == INTERRUPTED for trial in queue.optuna.trials if trial.state == TrialState.FAIL)
 
 
 def test_what_failed_is_run_again_where_somebody_asks_for_it(tmp_path: Path) -> None:
