@@ -146,7 +146,8 @@ class World:
         except Died:
             if party in self.parties:
                 self.parties.remove(party)
-                self.come()
+                if len(self.parties) < 2 or self.chance.random() < 0.5:
+                    self.come()
         self.depth = depth
         self.busy.remove(party)
         return party.queue if over else None
