@@ -15,11 +15,11 @@ from sqlalchemy.exc import DataError, OperationalError
 
 from sunetlab import InputError
 from sunetlab.study import patience
-from sunetlab.study.company import MISSED, PULSE, Others
+from sunetlab.study.company import MISSED, Others
 from sunetlab.study.definition import Study
 from sunetlab.study.patience import Patient
 from sunetlab.study.queue import Queue
-from sunetlab.study.recorded import folder_of
+from sunetlab.study.recorded import PULSE, folder_of
 from sunetlab.study.shared import parse_url, place_of, settle_place
 from sunetlab.train.data import open_data
 from tests.conftest import Said

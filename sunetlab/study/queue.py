@@ -19,7 +19,7 @@ from sunetlab.study.designs import quantities
 from sunetlab.study.line import Entry, line_of
 from sunetlab.study.pruning import Pruning
 from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, SINCE, STAGE, TOTAL, folder_of, is_open, stage_of
-from sunetlab.study.storage import TRIALS, database_errors, open_optuna
+from sunetlab.study.storage import TRIALS, database_errors, open_optuna, read_trials
 from sunetlab.train.data import DataSource
 from sunetlab.train.evaluate import OBJECTIVE
 from sunetlab.train.run import RESULT, Run, claim_record, read_log
@@ -79,7 +79,7 @@ class Queue:
     def fill(self, retry_failed: bool) -> None:
         """Put every candidate in line that has neither finished nor failed nor waits already."""
         with database_errors(self.home):
-            trials, settled = self.optuna.get_trials(deepcopy=False), set()
+            trials, settled = read_trials(self.optuna, self.study), set()
             called = self.line.called(trials)
             if others := {folder_of(trial) for trial in trials} - {entry.candidate.folder for entry in called}:
                 raise ValueError(f"it has trials of another study, such as {min(others)}")
