@@ -172,6 +172,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise InputError(_too_large(path)) from None
     except UnidentifiedImageError:
         raise InputError(f"{shown(path)}: not an image that can be read (broken, or not what its name says)") from None
+    except MemoryError:  # below the limit on pixels, and yet too much for this machine
+        raise InputError(f"{shown(path)}: there is not enough memory to decode it") from None
     except _BROKEN as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
         raise InputError(f"{shown(path)}: a broken image: {reason}") from None
