@@ -152,7 +152,7 @@ def _several(word: str, text: str) -> Any:
     if word == "widths" and text in {"auto", "table", "rule"}:
         return text
     parts = text.split(",")
-    if not all(re.fullmatch(r"\s*-?[0-9]{1,9}\s*", part) for part in parts):
+    if not all(re.fullmatch(r" *-?[0-9]{1,9} *", part) for part in parts):
         rule = "auto, table, rule, or whole numbers" if word == "widths" else "whole numbers"
         raise InputError(f"--{word}: {text!r}: must be {rule} separated by commas")
     numbers = tuple(map(int, parts))

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from sunetlab import InputError
+from sunetlab.errors import seen
 from sunetlab.files import refuse_unwritable
 from sunetlab.files import shown as shown_text
 
@@ -58,8 +59,8 @@ def form_asked(as_json: bool, as_csv: bool) -> Literal["table", "json", "csv"]:
 
 
 def say(text: str = "") -> None:
-    """A line on standard output."""
-    print(text)  # noqa: T201
+    """A line on standard output, or several; a terminal obeys nothing of what a file of a stranger put into one."""
+    print("\n".join(map(seen, text.split("\n"))))  # noqa: T201
 
 
 def say_lines(text: str) -> None:
@@ -71,7 +72,7 @@ def say_lines(text: str) -> None:
 
 def note(text: str) -> None:
     """A line on standard error, beside the results."""
-    print(" ".join(text.split()), file=sys.stderr)  # noqa: T201
+    print(seen(" ".join(text.split())), file=sys.stderr)  # noqa: T201
 
 
 @contextlib.contextmanager
@@ -122,7 +123,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], last_i
         lines.append("─" * _span(widths))
     for number, row in enumerate(cells, 1):
         lines += _lines(row, widths, right, bold if last_is_total and number == len(cells) else _PLAIN)
-    say("\n".join(lines))
+    print("\n".join(lines))  # noqa: T201
 
 
 def fits(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bool:
@@ -176,7 +177,7 @@ def shown(cell: object) -> str:
     """A cell's text: whole numbers in groups of three."""
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+    return f"{cell:,}" if isinstance(cell, int) else seen(str(cell))
 
 
 def short(number: float) -> str:

@@ -281,7 +281,11 @@ def _task_and_source(asked: "Study", text: str) -> tuple[str, str]:
 def _command(folder: Path) -> str:
     """The command that made this, as it was typed first, or one that would make it again."""
     path = folder / COMMAND
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else f"sunetlab study run {folder}"
+    return (
+        path.read_text(encoding="utf-8", errors="backslashreplace").strip()
+        if path.is_file()
+        else f"sunetlab study run {folder}"
+    )
 
 
 def _keep_command(folder: Path) -> None:

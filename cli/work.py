@@ -1,5 +1,6 @@
 """`sunetlab study work` and `study proxy`: a study on many machines, which share a database and a folder."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -94,7 +95,7 @@ def workers_said(workers: str) -> int | None:
     """How many trainings at a time; None for as many as do most."""
     if workers == "auto":
         return None
-    if not workers.isdecimal() or not 1 <= int(workers) <= MOST_WORKERS:
+    if re.fullmatch("[0-9]{1,4}", workers) is None or not 1 <= int(workers) <= MOST_WORKERS:
         raise InputError(f"--workers: {workers!r}: must be auto, or a number from 1 to {MOST_WORKERS}")
     return int(workers)
 

@@ -15,10 +15,11 @@ import tomli_w
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sunetlab.errors import InputError
+from sunetlab.errors import InputError, first_line
 
 _PART = ".part"  # of a file that is being written
 _WRITTEN_LONG_AGO = 3600  # seconds
+MOST_BITS = 256  # of a whole number; TOML asks for 64, and hexadecimal digits may make one that is never printed
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -82,7 +83,7 @@ def _rule(details: ErrorDetails, model: type[BaseModel]) -> Iterator[str]:
 
 def shown(value: object, deep: int = 3) -> str:
     """A value as a user would write it: `2,0,7` for a sequence, anything long or deep cut."""
-    if isinstance(value, int) and value.bit_length() > 256:
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
         return f"a number of {value.bit_length()} bits"  # Python does not write those beyond 4300 digits
     if isinstance(value, list | tuple):
         text = (",".join(shown(each, deep - 1) for each in value[:80]) if deep else "...") or "[]"
@@ -105,8 +106,7 @@ def read_table(path: Path) -> dict[str, Any]:
     if reader is None:
         raise InputError(f"{path}: unknown kind of file; known are {', '.join(readers)}")
     try:
-        if may_never_end(path):
-            raise InputError(f"{path}: is no ordinary file")
+        refuse_endless(path)
         table = reader(path.read_text(encoding="utf-8"))
     except InputError:  # a ValueError, too
         raise
@@ -115,15 +115,39 @@ def read_table(path: Path) -> dict[str, Any]:
     except OSError as error:  # a folder, a file where a folder should be, no permission, a name too long
         raise InputError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # a decoding error of either format, or of UTF-8, or a nest too deep
-        raise InputError(f"{path}: not valid {path.suffix[1:].upper()}: {str(error).splitlines()[0]}") from None
+        raise InputError(f"{path}: not valid {path.suffix[1:].upper()}: {first_line(error)}") from None
     if not isinstance(table, dict):
         raise InputError(f"{path}: must hold a table of keys, not a {type(table).__name__}")
+    for value in _values(table):
+        if isinstance(value, int) and value.bit_length() > MOST_BITS:
+            raise InputError(f"{path}: holds {shown(value)}: at most {MOST_BITS}")
     return table
+
+
+def _values(table: Mapping[str, Any]) -> Iterator[Any]:
+    """All that stands in a table, however deep."""
+    nested: list[Any] = [table]
+    while nested:
+        here = nested.pop()
+        if isinstance(here, dict | list):
+            nested.extend(here.values() if isinstance(here, dict) else here)
+        else:
+            yield here
 
 
 def may_never_end(path: Path) -> bool:
     """Whether there is a device or a pipe of this name: reading it may never end, and even opening it may not."""
     return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def refuse_endless(path: Path) -> None:
+    """Refuse a device or a pipe in the place of a file.
+
+    Raises:
+        InputError: naming it.
+    """
+    if may_never_end(path):
+        raise InputError(f"{path}: is no ordinary file")
 
 
 def write_table(path: Path, table: Mapping[str, Any], comment: str = "") -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sunetlab.errors import InputError
-from sunetlab.files import make_folder
+from sunetlab.files import make_folder, refuse_endless
 
 
 class Kind(NamedTuple):
@@ -37,6 +37,24 @@ def refuse_occupied(out: Path, kind: Kind) -> None:
         found = {entry.name for entry in target.iterdir()} if target.is_dir() else {""}
         if found and (kind.mark not in found or found - set(kind.files)):
             raise InputError(f"{out}: is there already and is no earlier {kind.name}; choose another --out")
+
+
+def refuse_links_out(folder: Path) -> None:
+    """Refuse a folder in which a file is a link to one elsewhere: to go on with the folder would change that one.
+
+    A folder may be a stranger's, and `.lock` or `report.html` in it a link to any file of whoever goes on with it. A
+    link to a folder stays allowed, as `trials` on a larger disk is: what a study makes in one are its own files, in
+    folders that are empty or its own, and these are looked at in their turn.
+
+    Raises:
+        InputError: naming the link, and where it leads; or a pipe or a device, of which none is a study's either.
+    """
+    home = Path(os.path.realpath(folder))
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        refuse_endless(entry)
+        target = Path(os.path.realpath(entry))
+        if entry.is_symlink() and not target.is_dir() and home not in target.parents:
+            raise InputError(f"{entry}: is a link out of its folder, to {target}, which would be changed; take it away")
 
 
 @contextmanager

@@ -171,11 +171,11 @@ class SUNetSpec(BaseModel):
         Raises:
             InputError: naming the file, the key, the value and the rule.
         """
-        path = Path(path)
+        table = read_table(Path(path))
         try:
-            return cls.make(**read_table(path))
+            return cls.make(**table)
         except InputError as error:
-            raise InputError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None
+            raise InputError(f"{path}: {error}") from None
 
     def save(self, path: Path | str) -> None:
         """Write this network to a `.toml` or `.json` file, whole or not at all."""

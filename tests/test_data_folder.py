@@ -231,7 +231,7 @@ def test_an_image_of_one_pixel_may_be_written_to(tmp_path: Path) -> None:
 def test_what_may_never_end_is_no_image(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     for path in (tmp_path / "pipe.png", Path("/dev/zero")):
-        with pytest.raises(InputError, match="not an ordinary file"):
+        with pytest.raises(InputError, match="is no ordinary file"):
             read_image(path, (8, 8), crop=False)
 
 

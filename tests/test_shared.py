@@ -17,11 +17,11 @@ from sqlalchemy.exc import DataError, OperationalError
 
 from sunetlab import InputError
 from sunetlab.study import patience
-from sunetlab.study.company import MISSED, PULSE, Others
+from sunetlab.study.company import MISSED, Others
 from sunetlab.study.definition import Study
 from sunetlab.study.patience import Patient
 from sunetlab.study.queue import LOSSES, Queue
-from sunetlab.study.recorded import INTERRUPTED, folder_of, reason_of
+from sunetlab.study.recorded import INTERRUPTED, PULSE, folder_of, reason_of
 from sunetlab.study.shared import parse_url, place_of, settle_place
 from sunetlab.train.data import open_data
 from tests.conftest import Said

@@ -7,9 +7,11 @@ it was written by Python 2 or from a GPU.
 import hashlib
 import math
 import mmap
+import os
 import re
 import tarfile
 import warnings
+import zipfile
 from collections.abc import Mapping
 from io import BufferedReader
 from pathlib import Path
@@ -19,7 +21,7 @@ import torch
 from torch import Tensor
 
 from sunetlab.errors import InputError
-from sunetlab.files import shown
+from sunetlab.files import MOST_BITS, refuse_endless, shown
 
 _ZIP = b"PK\x03\x04"
 _PICKLES = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # torch.save's magic number, by itself a pickle
@@ -50,9 +52,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         InputError: no such file, one that is no checkpoint, is cut short, or holds more than plain data.
     """
+    refuse_endless(path)
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():  # a device or a pipe may never end
-            raise InputError("is no ordinary file")
         with path.open("rb") as file:
             return _read(path, file)
     except FileNotFoundError:
@@ -85,11 +86,35 @@ def _read(path: Path, file: BufferedReader) -> Checkpoint:
     )
 
 
+def load_plain(file: BinaryIO, device: str | torch.device = "cpu") -> Any:
+    """What torch.save wrote, as far as it is plain data and tensors; nothing is executed, nothing unpacked.
+
+    Raises:
+        InputError: a zip file with packed parts, which may unpack to any size.
+        Exception: torch's own, of a dozen kinds, for a damaged file.
+    """
+    _refuse_packed(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of old forms, which are what this is for
+        return torch.load(file, map_location=device, weights_only=True)
+
+
+def _refuse_packed(file: BinaryIO) -> None:
+    """torch.save stores every part as it is, so that they are not larger than the file, all together."""
+    begins = file.read(len(_ZIP))
+    if begins == _ZIP:
+        parts = zipfile.ZipFile(file).infolist()
+        most = file.seek(0, os.SEEK_END)
+        if any(part.compress_type != zipfile.ZIP_STORED for part in parts) or sum(p.file_size for p in parts) > most:
+            raise InputError("is an archive with packed parts, which torch.save does not write; nothing is unpacked")
+    file.seek(0)
+
+
 def _loaded(file: BinaryIO) -> Any:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of old forms, which are what this is for
-            return torch.load(file, map_location="cpu", weights_only=True)
+        return load_plain(file)
+    except InputError:
+        raise
     except Exception as error:  # torch tells of a damaged file by a dozen kinds of exceptions
         raise InputError(_complaint(error, file)) from None
 
@@ -140,5 +165,6 @@ def _plain(value: Any) -> int | float | str | None:
         value = value.item()
     if isinstance(value, str):
         return value if value.isprintable() and len(value) <= 80 else None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number and math.isfinite(value) else None
+    if type(value) is int:
+        return value if value.bit_length() <= MOST_BITS else None
+    return value if type(value) is float and math.isfinite(value) else None

@@ -8,8 +8,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from sunetlab.errors import InputError
-from sunetlab.files import may_never_end, whole_file
+from sunetlab.errors import InputError, first_line
+from sunetlab.files import refuse_endless, whole_file
 from sunetlab.model.authors import COUNTER
 from sunetlab.model.sunet import SUNet
 from sunetlab.spec import SUNetSpec
@@ -36,14 +36,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         InputError: the file is missing or damaged, or a tensor holds what no network's can.
     """
     try:
-        if may_never_end(path):
-            raise InputError(f"{path}: is no ordinary file")
+        refuse_endless(path)
         tensors = safetensors.torch.load_file(path)
     except FileNotFoundError:
         rule = "cannot be read" if path.exists() else "no such file"  # safetensors says the same of both
         raise InputError(f"{path}: {rule}") from None
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file: {str(error).splitlines()[0]}") from None
+        raise InputError(f"{path}: not a readable safetensors file: {first_line(error)}") from None
     for name, tensor in tensors.items():
         complaint = _complaint(name, tensor)
         if complaint:

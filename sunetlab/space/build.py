@@ -220,7 +220,7 @@ def _by_rule(level: Any) -> Widths:
 
 def _telling(levels: Sequence[Any]) -> list[Any]:
     """Of single levels those that are checked for all: the least and the largest number, an odd one, what is none."""
-    single = [level for level in levels if level is not None and not isinstance(level, Product)]
+    single = [level for level in levels if not isinstance(level, Product)]
     numbers = [level for level in single if type(level) is int]
     odd = next((number for number in numbers if number % 2), None)
     others = [level for level in single if type(level) is not int]

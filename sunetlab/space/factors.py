@@ -26,6 +26,7 @@ PER_BLOCK = ("depth", "stacks", "widths", "dilations")
 NUMBERS = ("n", "stem_width", "in_channels", "num_classes", "output_stride")
 WORDS = tuple(Words.model_fields)
 MOST_CHOICES = 2**20  # of one entry
+MOST_NUMBER = 999_999_999  # nine digits, as a text may have
 
 _CHOICE = re.compile(r"\s*([0-9]{1,9})\s*(?:\.\.\s*([0-9]{1,9})\s*(?::\s*([0-9]{1,9})\s*)?)?")
 _TIMES = r"\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*"
@@ -152,6 +153,8 @@ def _levels(name: str, said: Any) -> Iterator[Level]:
             raise InputError(
                 f"factors: {name}: {shown(level)}: must have an entry for each block, as {_EXAMPLES[name]}"
             )
+        elif type(level) is int and abs(level) > MOST_NUMBER:
+            raise InputError(f"factors: {name}: {shown(level)}: at most {MOST_NUMBER:,}")
         else:
             yield level
 
@@ -186,10 +189,12 @@ def _per_block(name: str, entries: Sequence[Any], text: str) -> Product:
 
 
 def _entry(name: str, said: Any) -> Entry:
-    if isinstance(said, int) and not isinstance(said, bool) and said > 0:
+    if type(said) is int and 0 < said <= MOST_NUMBER:
         return Entry((said,))
     if not isinstance(said, str):
-        raise InputError(f"factors: {name}: {shown(said)}: must be a whole number, at least 1, or a text such as 1..4")
+        raise InputError(
+            f"factors: {name}: {shown(said)}: must be a whole number from 1 to {MOST_NUMBER:,}, or a text such as 1..4"
+        )
     text = said.strip()
     times_n = text.endswith("n")
     if times_n and name != "widths":

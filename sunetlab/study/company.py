@@ -16,7 +16,8 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-PULSE = "pulse"  # attribute of a trial that runs: a number; for people, the time on the wall and seconds to the next
+from sunetlab.study.recorded import PULSE
+
 BEAT_S = 10.0  # seconds between two beats
 MISSED = 6  # beats after which a trial is nobody's
 

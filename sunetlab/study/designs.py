@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Size = tuple[int, int] | None
 _SIZELESS = {"params"}  # quantities that are the same for images of every size
 _MOST_BLOCKS = 64  # by number, that bounds may speak of
+MOST_LOOKED_AT = 10**8  # designs of a study's space, before its bounds: a quarter of a minute
 
 
 def make_designs(study: "Study", task: "StudyTask", classes: int, size: Size) -> tuple[Design, ...]:
@@ -59,8 +60,17 @@ def feasible(study: "Study", task: "StudyTask", classes: int, size: Size) -> Fea
 
 
 def make_space(study: "Study", task: "StudyTask", classes: int, size: Size) -> Space:
-    """A task's whole space, before its bounds; of factors."""
-    return Space(study.shared(task, classes), study.network_factors, size)
+    """A task's whole space, before its bounds; of factors.
+
+    Raises:
+        InputError: it is none; or it is so large that whoever only looks at the study would wait for minutes.
+    """
+    space = Space(study.shared(task, classes), study.network_factors, size)
+    if len(space) > MOST_LOOKED_AT:
+        raise InputError(
+            f"factors: {len(space):,} designs to look at: a study has at most {MOST_LOOKED_AT:,}; narrow the factors"
+        )
+    return space
 
 
 def bounds_of(study: "Study", size: Size) -> str | None:

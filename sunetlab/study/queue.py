@@ -21,7 +21,7 @@ from sunetlab.study.ledger import Ledger
 from sunetlab.study.line import Entry, line_of
 from sunetlab.study.pruning import Pruning
 from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, LOST, SINCE, STAGE, TOTAL, folder_of, is_open, stage_of
-from sunetlab.study.storage import TRIALS, database_errors, open_optuna
+from sunetlab.study.storage import TRIALS, database_errors, open_optuna, read_trials
 from sunetlab.study.watch import SilentStudy, StudyWatch
 from sunetlab.train.data import DataSource
 from sunetlab.train.evaluate import OBJECTIVE
@@ -86,6 +86,7 @@ class Queue:
     def fill(self, retry_failed: bool) -> None:
         """Put every candidate in line that has neither finished nor failed nor waits already."""
         with database_errors(self.home):
+            read_trials(self.optuna, self.study)  # what a stranger wrote there is refused before it is used
             trials, settled = self.ledger.look(), set()
             called = self.line.called(trials)
             self.entries |= {entry.candidate.folder: entry for entry in called}

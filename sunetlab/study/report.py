@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from sunetlab.draw.quantity import short
 from sunetlab.files import write_text
+from sunetlab.folders import refuse_links_out
 from sunetlab.study.definition import Study
 from sunetlab.study.page import settings
 from sunetlab.study.page.content import task_pages
@@ -30,9 +31,10 @@ def write_report(study: Study, folder: Path, command: str) -> Path:
         command: what was typed to make it.
 
     Raises:
-        InputError: the page cannot be written.
+        InputError: the page cannot be written, or is a link out of the folder.
         SunetlabError: the database is damaged.
     """
+    refuse_links_out(folder)
     names = Names(study)
     pages = task_pages(study, folder, names)
     templates = Environment(

@@ -17,9 +17,19 @@ from sunetlab.study import storage
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import training_of
 from sunetlab.study.marks import marks
-from sunetlab.study.recorded import FEASIBLE, TOTAL, design_of, folder_of, is_open, levels_of, reason_of, stage_of
+from sunetlab.study.recorded import (
+    FEASIBLE,
+    TOTAL,
+    count_of,
+    design_of,
+    folder_of,
+    is_open,
+    levels_of,
+    reason_of,
+    stage_of,
+)
 from sunetlab.study.runner import STUDY
-from sunetlab.study.storage import TRIALS, database_errors
+from sunetlab.study.storage import TRIALS, database_errors, read_trials
 from sunetlab.study.testing import test_value
 from sunetlab.train.run import RESULT, Run, read_result
 
@@ -107,7 +117,7 @@ def feasible(study: Study, folder: Path, task: str) -> int | None:
     """How many designs of a task an adaptive study chooses from; None where it does not, or has not begun."""
     with database_errors(folder):
         found = _optuna_of(study, task, folder)
-        return found.user_attrs.get(FEASIBLE) if found else None
+        return count_of(found.user_attrs, FEASIBLE) if found else None
 
 
 def to_try(study: Study, folder: Path, task: str) -> int:
@@ -127,7 +137,7 @@ def to_come(study: Study, folder: Path, task: str, table: pd.DataFrame) -> int:
     """
     with database_errors(folder):
         found = _optuna_of(study, task, folder)
-    total = found.user_attrs.get(TOTAL) if found else None
+        total = count_of(found.user_attrs, TOTAL) if found else None
     if total is None:  # it has not begun
         total = to_try(study, folder, task) * len(study.seeds) if study.is_adaptive else 0
         if study.winners is not None:
@@ -173,7 +183,7 @@ def trials_of(study: Study, task: str, folder: Path) -> list[FrozenTrial]:
     """What Optuna has of a task; nothing where it has not begun."""
     with database_errors(folder):
         found = _optuna_of(study, task, folder)
-        return found.get_trials(deepcopy=False) if found else []
+        return read_trials(found, study) if found else []
 
 
 def _optuna_of(study: Study, task: str, folder: Path) -> optuna.Study | None:

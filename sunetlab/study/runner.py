@@ -23,6 +23,7 @@ from sqlalchemy.engine import URL, make_url
 
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.files import make_folder
+from sunetlab.folders import refuse_links_out
 from sunetlab.study import storage
 from sunetlab.study.attempt import attempt
 from sunetlab.study.company import BEAT_S, Company, Nobody, Others
@@ -45,8 +46,9 @@ def check_folder(study: Study, folder: Path) -> None:
     """See that `folder` is this study's or can become it.
 
     Raises:
-        InputError: it holds a study that differs, or something else.
+        InputError: it holds a study that differs, or something else, or a file that is a link out of it.
     """
+    refuse_links_out(folder)
     if (folder / STUDY).exists():
         there = Study.load(folder / STUDY)
         changed = [name for name in Study.model_fields if getattr(there, name) != getattr(study, name)]

@@ -8,13 +8,16 @@ from urllib.parse import quote
 import optuna
 from optuna.exceptions import OptunaError
 from optuna.storages import BaseStorage, RDBStorage
+from optuna.trial import FrozenTrial
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from sunetlab.errors import InputError, SunetlabError
+from sunetlab.errors import InputError, SunetlabError, first_line
+from sunetlab.folders import refuse_links_out
 from sunetlab.study.definition import Study
 from sunetlab.study.patience import Told
 from sunetlab.study.pruning import make_pruner
+from sunetlab.study.recorded import check
 from sunetlab.study.shared import open_shared, parse_url, place_of
 
 DATABASE, TRIALS = "optuna.db", "trials"
@@ -34,8 +37,9 @@ def open_storage(
         told: hears of a shared one that cannot be reached any more (`patience.Patient`).
 
     Raises:
-        InputError: a shared one cannot be reached.
+        InputError: a shared one cannot be reached; one in the folder is a link out of it.
     """
+    refuse_links_out(folder)
     place = place_of(folder)
     if url is not None or place is not None:
         return open_shared(url or parse_url(str(place and place.url)), told)
@@ -74,6 +78,26 @@ def open_optuna(study: Study, task: str, folder: Path, database: BaseStorage | N
         )
 
 
+def read_trials(found: optuna.Study, study: Study) -> list[FrozenTrial]:
+    """All trials of a task, each with what a study writes of one (`recorded.check`).
+
+    Raises:
+        ValueError: the database has something else.
+    """
+    try:
+        trials = found.get_trials(deepcopy=False)
+    except (
+        LookupError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+    ) as error:  # of a cell that no version of Optuna wrote
+        raise ValueError(f"a trial cannot be read: {type(error).__name__}: {error}") from None
+    for trial in trials:
+        check(trial, study.told)
+    return trials
+
+
 @contextmanager
 def database_errors(folder: Path) -> Iterator[None]:
     """What a database may say, as one line."""
@@ -83,7 +107,7 @@ def database_errors(folder: Path) -> Iterator[None]:
         raise
     except (SQLAlchemyError, OptunaError, RuntimeError, ValueError) as error:  # Optuna wraps some, and raises others
         inner = error.__cause__ if isinstance(error.__cause__, SQLAlchemyError) else error
-        cause = str(getattr(inner, "orig", None) or inner).splitlines()[0]
+        cause = first_line(getattr(inner, "orig", None) or inner)
         kept = f"finished runs are safe in {folder / TRIALS}"
         if "full" in cause:
             raise SunetlabError(f"{folder / DATABASE}: no room on the disk; {kept}") from None

@@ -6,6 +6,7 @@ from typing import Any, TypeGuard
 
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, write_table
+from sunetlab.folders import refuse_links_out
 from sunetlab.train.data import DataSource, Progress
 from sunetlab.train.device import pick_device
 from sunetlab.train.evaluate import OBJECTIVE, evaluate
@@ -24,6 +25,7 @@ def read_test(runs: Sequence[Path], data: DataSource, device: str, progress: Pro
         progress: is called with (done, total) runs.
     """
     for done, folder in enumerate(runs, 1):
+        refuse_links_out(folder)
         if not (folder / TEST).exists():
             model, run = load_model(folder)
             target = pick_device(device)

@@ -4,10 +4,12 @@ Nothing random outlives an epoch: the order of the images and their augmentation
 the epoch's number, so a checkpoint needs the network, the optimiser and a counter, and nothing else.
 """
 
+import errno
 import io
 import json
 import math
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from sunetlab.analysis.cost import area
 from sunetlab.analysis.report import Report, analyze
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.files import remove_leftovers, whole_file, write_table, write_text
+from sunetlab.model.checkpoint import load_plain
 from sunetlab.model.folder import DATA, WEIGHTS
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
@@ -317,14 +320,18 @@ class Trainer:
         if not path.exists():
             return
         try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            self.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            with path.open("rb") as file, warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what a damaged file holds, whose one line comes below
+                state = load_plain(file, self.device)
+                self.model.load_state_dict(state["model"])
+                self.optimizer.load_state_dict(state["optimizer"])
             self.rows = _checked_rows(state["rows"], self.epochs)
             self.choice = Choice(**state["compile"]) if "compile" in state else None
-        except (OSError, MemoryError, torch.OutOfMemoryError):
+        except (MemoryError, torch.OutOfMemoryError):
             raise  # the file may be whole: nobody should delete it
         except Exception as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:  # which is a place before the file's begin
+                raise  # likewise
             raise InputError(
                 f"{path}: cannot be gone on from ({type(error).__name__}); delete it to start again"
             ) from None

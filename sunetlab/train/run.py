@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sunetlab.errors import InputError
 from sunetlab.files import make_folder, read_table, validate, write_table
+from sunetlab.folders import refuse_links_out
 from sunetlab.model.folder import DATA, SPEC, load_network
 from sunetlab.model.sunet import SUNet
 from sunetlab.spec import SUNetSpec
@@ -65,11 +66,13 @@ class Run(BaseModel):
         """Make `folder` this run's, or find that it already is.
 
         Raises:
-            InputError: the folder holds another run, or something else; or a name cannot be recorded.
+            InputError: the folder holds another run, or something else, or a file that is a link out of it; or a name
+                cannot be recorded.
         """
         for name in (str(folder), self.data.source, self.init.source if self.init else ""):
             if shown(name) != name:
                 raise InputError(f"{shown(name)}: a name with bytes that are no UTF-8, in which a run is recorded")
+        refuse_links_out(folder)
         if (folder / SPEC).exists() and (folder / RUN).exists():
             difference = _difference(
                 _flat(Run.load(folder).model_dump(mode="json")), _flat(self.model_dump(mode="json"))

@@ -1,5 +1,6 @@
 """From an image or mask file to an array; whatever a file can have wrong becomes one line that names it."""
 
+import logging
 import struct
 import warnings
 from collections.abc import Iterator
@@ -10,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from sunetlab.errors import InputError
+from sunetlab.errors import InputError, first_line
+from sunetlab.files import refuse_endless
 from sunetlab.train.data.frames import Frame, Size, View
 from sunetlab.train.data.split import VOID
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it prints lines of its own about a broken file
 
 U8 = NDArray[np.uint8]
 
@@ -154,8 +158,7 @@ def _scaled(labels: U8, size: Size) -> U8:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe or a device may never end
-            raise InputError(f"{shown(path)}: not an ordinary file")
+        refuse_endless(path)
         with warnings.catch_warnings():
             # Pillow warns of much that does no harm (odd metadata); what does harm raises, or is checked here.
             warnings.simplefilter("ignore")
@@ -169,9 +172,11 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise InputError(_too_large(path)) from None
     except UnidentifiedImageError:
         raise InputError(f"{shown(path)}: not an image that can be read (broken, or not what its name says)") from None
+    except MemoryError:  # below the limit on pixels, and yet too much for this machine
+        raise InputError(f"{shown(path)}: there is not enough memory to decode it") from None
     except _BROKEN as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise InputError(f"{shown(path)}: a broken image: {shown(str(reason)).splitlines()[0]}") from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
+        raise InputError(f"{shown(path)}: a broken image: {reason}") from None
 
 
 def _too_large(path: Path) -> str:

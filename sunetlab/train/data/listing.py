@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sunetlab.errors import InputError
+from sunetlab.files import refuse_endless
 from sunetlab.train.data.image_files import shown
 
 
@@ -49,6 +50,7 @@ def names_listed(path: Path, hint: str) -> list[str]:
     Raises:
         InputError: It is not there, or a line does not begin with a plain name.
     """
+    refuse_endless(path)
     try:
         lines = os.fsdecode(path.read_bytes()).splitlines()
     except FileNotFoundError:
@@ -64,7 +66,7 @@ def names_listed(path: Path, hint: str) -> list[str]:
 
 def is_plain(name: str) -> bool:
     """Whether a name that a file gave leads to a file of its own folder."""
-    return Path(name).name == name and name.isprintable()
+    return Path(name).name == name != ".." and name.isprintable()
 
 
 def _entries(folder: Path, hint: str, wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:

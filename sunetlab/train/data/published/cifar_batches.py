@@ -5,7 +5,10 @@ classes of this module that keep what they are given; any other name ends the re
 of anyone else, runs on what a file says, and the array's bytes are looked at only when shape and type are right.
 """
 
+import io
 import pickle
+import pickletools
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from sunetlab.errors import InputError
+from sunetlab.files import refuse_endless
+from sunetlab.files import shown as told
 from sunetlab.train.data.image_files import U8, shown
 
 IMAGE = (3, 32, 32)
@@ -56,9 +61,7 @@ def read_batch(path: Path, labels: str, classes: int) -> CifarBatch:
         raise InputError(f"{shown(path)}: {len(images)} images, but {len(numbers)} labels")
     for number in numbers:
         if type(number) is not int or not 0 <= number < classes:
-            raise InputError(
-                f"{shown(path)}: label {str(number)[:80]!r} is out of range; labels are 0 to {classes - 1}"
-            )
+            raise InputError(f"{shown(path)}: label '{told(number)}' is out of range; labels are 0 to {classes - 1}")
     return CifarBatch(images, tuple(numbers))
 
 
@@ -79,9 +82,11 @@ def read_names(path: Path, key: str) -> tuple[str, ...]:
 
 
 def _load(path: Path) -> dict[str, Any]:
+    refuse_endless(path)
     try:
-        with path.open("rb") as file:
-            content = _Unpickler(file, encoding="bytes").load()  # Python 2's strings, which the array's bytes are, too
+        data = path.read_bytes()
+        _refuse_vast_memo(data)
+        content = _Unpickler(io.BytesIO(data), encoding="bytes").load()  # Python 2's strings, as the array's bytes are
     except InputError as error:
         raise InputError(f"{shown(path)}: {error}") from None
     except OSError as error:
@@ -91,6 +96,19 @@ def _load(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{shown(path)}: must hold a dictionary, not a {type(content).__name__.strip('_')}")
     return {_text(key): value for key, value in content.items() if isinstance(key, bytes | str)}
+
+
+def _refuse_vast_memo(data: bytes) -> None:
+    """Refuse a pickle that remembers something under a number for which tables of gigabytes would be made.
+
+    Raises:
+        ValueError: it does, or its codes cannot be told apart.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd texts in a broken file
+        for code, number, _ in pickletools.genops(data):
+            if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and (number is None or number > len(data)):
+                raise ValueError("memo")
 
 
 def _text(value: bytes | str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sunetlab.errors import InputError
+from sunetlab.files import refuse_endless
 from sunetlab.train.data.config import SOURCE_SIZES, DataConfig
 from sunetlab.train.data.files import FilesSource, SplitFiles
 from sunetlab.train.data.frames import Size, fitted
@@ -97,6 +98,7 @@ def read_instances(path: Path, progress: Progress | None = None) -> dict[str, Re
     Raises:
         InputError: The file is missing, or not COCO's.
     """
+    refuse_endless(path)
     try:
         with path.open(encoding="utf-8") as file:
             document = json.load(file)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from sunetlab.errors import InputError
+from sunetlab.files import refuse_endless
 from sunetlab.train.data.image_files import U8, mask_size, read_mask, refuse_labels, shown
 from sunetlab.train.data.published.mat_files import LIMIT_BYTES, read_field
 from sunetlab.train.data.view_reader import Names
@@ -43,6 +44,7 @@ def read_sbd(path: Path, num_classes: int) -> U8:
     Raises:
         InputError: The file is broken, or a label is out of range.
     """
+    refuse_endless(path)
     try:
         with path.open("rb") as file:
             labels = read_field(file.read(LIMIT_BYTES + 1), "GTcls", "Segmentation")
