@@ -2,6 +2,9 @@
 
 import json
 import random
+import socket
+import struct
+import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -342,6 +345,43 @@ def test_patience_ends_and_other_errors_are_no_reason_for_it(monkeypatch: pytest
 
 
 # Where the database is.
+
+
+def listening(heard: list[bytes]) -> int:
+    """The port of a server that asks whoever comes for the password as it is, and hears what it is told."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with server, server.accept()[0] as came:
+            while (said := came.recv(4096)) and len(said) == 8:  # wants to encrypt
+                came.sendall(b"N")
+            came.sendall(b"R" + struct.pack(">II", 8, 3))
+            heard.append(came.recv(4096))
+
+    threading.Thread(target=serve, daemon=True).start()
+    return int(server.getsockname()[1])
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_server_that_a_folder_names_is_not_told_the_password(
+    allowed: bool, said: Said, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("psycopg")
+    heard: list[bytes] = []
+    write_study(tmp_path)
+    assert said("study run tiny.toml --out out --trials 0")[0] == 0
+    (tmp_path / "out" / "optuna.db").unlink()
+    place = f'url = "postgresql://me@127.0.0.1:{listening(heard)}/studies"\nkey = "01234567"\n'
+    (tmp_path / "out" / "storage.toml").write_text(place)
+    monkeypatch.setenv("PGPASSWORD", "hush-hush")
+    monkeypatch.setenv("PGSSLMODE", "disable")
+    if allowed:
+        monkeypatch.setenv("PGREQUIREAUTH", "password")
+    status, out, err = said("study status out")
+    assert (status, out) == (2, "")
+    assert err.startswith("sunetlab: --storage: ")
+    assert "hush-hush" not in err
+    assert [b"hush-hush" in each for each in heard] == [allowed]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """A database that several machines share, and where a study's folder says that its own is.
 
 `postgresql://USER@HOST/DATABASE` is a PostgreSQL server, `grpc://HOST:PORT` Optuna's proxy before one. A password is in
-neither: libpq takes it from PGPASSWORD or ~/.pgpass, and so no list of processes, log, report or folder has it.
+neither: libpq takes it from PGPASSWORD or ~/.pgpass, and so no list of processes, log, report or folder has it. To a
+server it is proved and not told, for a folder may be a stranger's; where it must be (LDAP, PAM), PGREQUIREAUTH=password
+allows that.
 """
 
 import os
@@ -11,7 +13,7 @@ import warnings
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
@@ -27,6 +29,7 @@ from sunetlab.study.patience import Patient, Told
 PLACE = "storage.toml"  # in a study's folder: which database it is in, and under what name
 FORMS = "postgresql://USER@HOST/DATABASE, or grpc://HOST:PORT of a proxy"
 CONNECT_S = 10  # seconds that a connection may take to be made
+_REQUIRES_AUTH = 160_000  # the first libpq that can refuse to send a password as it is
 _CONNECTIONS = {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True}  # a process has two threads that ask
 
 
@@ -106,7 +109,9 @@ def open_shared(url: URL, told: Told = lambda seconds: None) -> BaseStorage:  # 
 def _database(url: URL) -> BaseStorage:
     _need("psycopg", "postgresql")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    connect = {"connect_timeout": CONNECT_S, "application_name": "sunetlab"}
+    connect: dict[str, Any] = {"connect_timeout": CONNECT_S, "application_name": "sunetlab"}
+    if "PGREQUIREAUTH" not in os.environ and import_module("psycopg").pq.version() >= _REQUIRES_AUTH:
+        connect["require_auth"] = "!password"  # whose server this is, a folder says: it is shown no password
     try:
         return get_storage(
             RDBStorage(
