@@ -8,7 +8,12 @@ from pathlib import Path
 
 def rank() -> int:
     """The number of this process among those that torchrun has begun; 0 for the first, and for one that is alone."""
-    return int(os.environ.get("RANK", "0")) if "TORCHELASTIC_RUN_ID" in os.environ else 0
+    return int(os.environ["RANK"]) if is_one_of_several() else 0
+
+
+def is_one_of_several() -> bool:
+    """Whether torchrun has begun this process as one of several; told without torch, which would take a second."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) > 1
 
 
 @contextlib.contextmanager

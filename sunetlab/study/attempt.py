@@ -7,7 +7,7 @@ from sunetlab.errors import InputError
 from sunetlab.study.pruning import Pruned
 from sunetlab.train.data import DataSource
 from sunetlab.train.loop import NotFiniteError, train
-from sunetlab.train.memory import free_memory, is_out_of_memory
+from sunetlab.train.memory import LackOfMemoryError, free_memory, is_out_of_memory
 from sunetlab.train.run import Run
 from sunetlab.train.team import ALONE, ApartError, Team
 from sunetlab.train.watch import Watch
@@ -24,6 +24,8 @@ def attempt(run: Run, data: DataSource, folder: Path, device: str, watch: Watch,
     except (OSError, InputError, ApartError):  # a full disk, changed data, a process that died: not its doing
         raise
     except Exception as error:
+        if team.world > 1 and not isinstance(error, LackOfMemoryError):  # which all have agreed on
+            raise
         line = f"{type(error).__name__}: {error}".splitlines()[0]
         return {"reason": "out of memory" if is_out_of_memory(error) else "error", "detail": line}
     finally:

@@ -29,11 +29,11 @@ from sunetlab.train.data.resident import resident
 from sunetlab.train.data.source import DataSource, Split
 from sunetlab.train.device import lies_channels_last, machine, pick_device
 from sunetlab.train.evaluate import OBJECTIVE, counted, evaluate, loss_sum
-from sunetlab.train.memory import free_memory, is_out_of_memory, micro_batches
+from sunetlab.train.memory import LackOfMemoryError, free_memory, is_out_of_memory, micro_batches
 from sunetlab.train.optimizer import make_optimizer, set_lr
 from sunetlab.train.rehearsal import TrainerRehearsal, lacks_memory
 from sunetlab.train.run import LAST, LOG, RESULT, Run, claim_record, read_result
-from sunetlab.train.team import ALONE, ApartError, Team, apart_errors
+from sunetlab.train.team import ALONE, Team
 from sunetlab.train.transfer import Initial
 from sunetlab.train.watch import Silent, Watch
 
@@ -68,7 +68,8 @@ def train(
     Raises:
         InputError: network and data, or network and initial weights, do not fit; or the folder holds another run.
         NotFiniteError: the loss is not finite; the message says when.
-        ApartError: another process of the team has ended, or this one lacks memory in the middle of a step.
+        LackOfMemoryError: one of the team has too little.
+        ApartError: another process of the team has ended, or this one lacks memory where the others do not know.
     """
     spec = run.spec
     if (spec.task, spec.num_classes) != (data.task, len(data.classes)):
@@ -85,7 +86,7 @@ def train(
     finished = json.loads(team.hear(json.dumps(_claimed(run, data, folder) if team.leads else None)))
     if finished is not None:
         return finished  # type: ignore[no-any-return]
-    with apart_errors():
+    with team.errors():
         trainer = Trainer(run, data, folder, target, watch or Silent(), initial, team)
         result = trainer.run_to_end() | {"params": report.params, "macs": report.macs, "size": list(data.size)}
     if team.leads:
@@ -231,26 +232,21 @@ class Trainer:
 
     @property
     def images_looked_at(self) -> int:
-        """How many images go through the network at once in validation: a batch, and less where memory lacked."""
-        return max(1, self.batch_size * self.micro_batch // self.micro_batches[0] // self.team.world)
+        """How many images go through the network at once in validation: as many as in training."""
+        return max(1, self.micro_batch // self.team.world)
 
     def within_memory(self, work: Callable[[], Found]) -> Found:
         """Do some of an epoch, and where memory lacks do it again from the last epoch's end, with fewer images at once.
 
         Raises:
             Exception: whatever says that memory lacks, where the recipe allows no fewer.
-            ApartError: memory lacks here, and the others of a team are in the middle of a step.
         """
         while True:
             try:
                 return work()
             except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                if self.team.world > 1:
-                    helps = "a recipe with more parts to a batch (accumulate) needs less"
-                    raise ApartError(f"too little memory in the middle of an epoch: {helps}") from None
-                if self.micro_batch == self.micro_batches[-1]:
+                is_least = self.micro_batch == self.micro_batches[-1]
+                if is_least or self.team.world > 1 or not is_out_of_memory(error):  # others are in the middle of a step
                     raise
             self.shrink()  # only here: the error holds on to what lay in memory when it was raised
             self.restore()
@@ -280,11 +276,11 @@ class Trainer:
         One that lacked it in the middle of a step would leave the others waiting for its sums: so it is tried before.
 
         Raises:
-            MemoryError: the recipe allows no fewer, and one of them lacks memory.
+            LackOfMemoryError: the recipe allows no fewer, and one of them lacks memory.
         """
         while int(self.team.sum(torch.tensor(int(lacks_memory(self))))):
             if self.micro_batch == self.micro_batches[-1]:
-                raise MemoryError(f"{self.micro_batch} images at once are too many for one of the processes")
+                raise LackOfMemoryError(f"{self.micro_batch} images at once are too many for one of the processes")
             self.shrink()
 
     def first_batch(self) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,10 @@ import torch
 from sunetlab.train.recipe import Recipe
 
 
+class LackOfMemoryError(MemoryError):
+    """One of several processes has too little memory, and all know it."""
+
+
 def micro_batches(recipe: Recipe, images: int) -> tuple[int, ...]:
     """How many images of a batch go through the network at once: first the recipe's number, then where memory lacks.
 

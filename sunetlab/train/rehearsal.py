@@ -38,9 +38,10 @@ class TrainerRehearsal:
     def look(self) -> None:
         """A whole batch of the validation split and, where there is one, one of the size of its last."""
         mine = self.trainer
-        count = mine.batch_size + len(mine.val_split) % mine.batch_size
+        at_once = mine.images_looked_at
+        count = at_once + len(mine.val_split) % at_once
         few = FirstImages(mine.val_split, count)
-        evaluate(mine.model, few, mine.device, mine.batch_size, mine.bf16, mine.channels_last)
+        evaluate(mine.model, few, mine.device, at_once, mine.bf16, mine.channels_last)
         mine.set_training()  # frozen BN again, too
         wait_for(mine.device)
 

@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.train.batch_norm import share_statistics
+from sunetlab.train.memory import LackOfMemoryError, is_out_of_memory
 
 _BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}  # by the kind of device
 _PATIENCE = timedelta(days=1)  # torchrun ends those whose fellow has died; one that is only slow is waited for
@@ -49,6 +50,10 @@ class Team(Protocol):
         """What the leading process says; the others' words do not matter."""
         ...
 
+    def errors(self) -> AbstractContextManager[None]:
+        """Around what is done together: what only one of several knows of ends all, in one line (`ApartError`)."""
+        ...
+
     def trained(self, model: nn.Module) -> nn.Module:
         """What the model is called through in training; its BN has the statistics of all images from now on."""
         ...
@@ -78,6 +83,10 @@ class Alone:
     def hear(self, words: str = "") -> str:
         """Its own."""
         return words
+
+    def errors(self) -> AbstractContextManager[None]:
+        """They go through."""
+        return nullcontext()
 
     def trained(self, model: nn.Module) -> nn.Module:
         """The model itself."""
@@ -121,13 +130,32 @@ class Torchrun:
         Raises:
             ApartError: one of them has ended.
         """
-        with apart_errors():
+        with self.errors():
             said = torch.tensor(list(words.encode()), dtype=torch.uint8)
             length = torch.tensor(len(said))
             dist.broadcast(length, 0)
             heard = said if self.leads else torch.empty(int(length), dtype=torch.uint8)
             dist.broadcast(heard, 0)
             return bytes(heard.tolist()).decode()
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """What gloo and NCCL say when another process is gone, and lack of memory in the middle of a step.
+
+        Raises:
+            ApartError: in the place of either.
+        """
+        try:
+            yield
+        except LackOfMemoryError:
+            raise
+        except Exception as error:
+            if is_out_of_memory(error):
+                helps = "a recipe with more parts to a batch (accumulate) needs less"
+                raise ApartError(f"too little memory, which the other processes cannot be told here; {helps}") from None
+            if isinstance(error, dist.DistError) or "/gloo/" in str(error):
+                raise ApartError("another process of this training has ended") from None
+            raise
 
     def trained(self, model: nn.Module) -> nn.Module:
         """See `Team`."""
@@ -142,21 +170,6 @@ class Torchrun:
     def backward(self, loss: Tensor) -> None:
         """See `Team`; DistributedDataParallel takes the mean of the processes' gradients, and here the sum is meant."""
         (loss * self.world).backward()  # type: ignore[no-untyped-call]
-
-
-@contextmanager
-def apart_errors() -> Iterator[None]:
-    """What gloo and NCCL say when another process is gone, as one line.
-
-    Raises:
-        ApartError: it is.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if isinstance(error, dist.DistError) or "/gloo/" in str(error):
-            raise ApartError("another process of this training has ended") from None
-        raise
 
 
 def is_begun() -> bool:
