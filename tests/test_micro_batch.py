@@ -95,7 +95,7 @@ def test_it_ends_as_a_run_with_smaller_parts_does(
     optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Room for three images: of 8 at once, 4 are the next, then 2, which `accumulate = 4` asks for from the start."""
-    words = {"epochs": 2, "optimizer": optimizer, "augment": {"scale": (0.7, 1.4), "color": 0.2}}
+    words: dict[str, Any] = {"epochs": 2, "optimizer": optimizer, "augment": {"scale": (0.7, 1.4), "color": 0.2}}
     data = TinyData("segmentation")
     train(tiny_run("segmentation", accumulate=4, **words), data, tmp_path / "asked", "cpu")
     Memory(monkeypatch, most=3)

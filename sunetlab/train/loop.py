@@ -142,7 +142,8 @@ class Trainer:
     def take_at_once(self, micro_batch: int) -> None:
         """Let so many images go through the network at once, those of all processes together."""
         self.micro_batch = micro_batch
-        shares = [self.team.share(part) for part in torch.split(torch.arange(self.batch_size), micro_batch)]
+        parts = torch.split(torch.arange(self.batch_size), micro_batch)
+        shares = [self.team.share(part, before=int(part[0])) for part in parts]
         self.places = torch.cat(shares)  # in a batch, of the images that are this process's
         self.parts = list(map(len, shares))
 

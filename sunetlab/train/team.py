@@ -38,8 +38,11 @@ class Team(Protocol):
         """Whether it is this process that writes and tells."""
         ...
 
-    def share(self, rows: Tensor) -> Tensor:
-        """This process's part of rows that all have: the shares of all, in turn, are the rows; none may be left."""
+    def share(self, rows: Tensor, before: int = 0) -> Tensor:
+        """This process's part of rows that all have: the parts of all are the rows; it may be empty.
+
+        So many rows were dealt out `before`: where not all have as many, the process whose turn it is has one more.
+        """
         ...
 
     def sum(self, values: Tensor) -> Tensor:
@@ -72,7 +75,7 @@ class Alone:
 
     rank, world, leads = 0, 1, True
 
-    def share(self, rows: Tensor) -> Tensor:
+    def share(self, rows: Tensor, before: int = 0) -> Tensor:  # noqa: ARG002
         """All."""
         return rows
 
@@ -115,9 +118,9 @@ class Torchrun:
     def __init__(self, rank: int, world: int) -> None:
         self.rank, self.world, self.leads = rank, world, rank == 0
 
-    def share(self, rows: Tensor) -> Tensor:
-        """Neighbours; the first processes have one more where the rows cannot be dealt out evenly."""
-        return rows.tensor_split(self.world)[self.rank]
+    def share(self, rows: Tensor, before: int = 0) -> Tensor:
+        """See `Team`; neighbours."""
+        return rows.tensor_split(self.world)[(self.rank - before) % self.world]
 
     def sum(self, values: Tensor) -> Tensor:
         """See `Team`."""
