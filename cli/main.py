@@ -158,5 +158,5 @@ def _leave_unwritten() -> None:
 def _told(line: str, status: int) -> int:
     with contextlib.suppress(BrokenPipeError):
         who = f"sunetlab: process {rank()}" if rank() else "sunetlab"
-        print(f"{who}: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201
+        print(f"{who}: {' '.join(line.split())}\n", end="", file=sys.stderr)  # noqa: T201, in one go: others write, too
     return status

@@ -157,7 +157,7 @@ class Torchrun:
                 helps = "a recipe with more parts to a batch (accumulate) needs less"
                 raise ApartError(f"too little memory, which the other processes cannot be told here; {helps}") from None
             if isinstance(error, dist.DistError) or "/gloo/" in str(error):
-                raise ApartError("another process of this training has ended") from None
+                raise ApartError("another process of this training has ended; the same command goes on") from None
             raise
 
     def trained(self, model: nn.Module) -> nn.Module:
