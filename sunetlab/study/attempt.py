@@ -16,7 +16,7 @@ from sunetlab.train.watch import Watch
 def attempt(run: Run, data: DataSource, folder: Path, device: str, watch: Watch, team: Team = ALONE) -> dict[str, Any]:
     """Train a candidate; its result, or why there is none. A full disk is nobody's result and goes through."""
     try:
-        return train(run, data, folder, device, watch, team=team)
+        return train(run, data, folder, device, watch, None, team)
     except Pruned as stop:
         return {"stopped": stop.epoch, "value": stop.value, "seconds": stop.seconds}
     except NotFiniteError as error:

@@ -174,7 +174,7 @@ class Trainer:
             "val_images": len(self.val_split),
             "machine": machine(self.device) | ({"processes": self.team.world} if self.team.world > 1 else {}),
             **({"compile": self.choice.record()} if self.choice else {}),
-            **self.shrunk(),
+            **self.said_of_memory(),
         }
 
     def choose_compiling(self) -> None:
@@ -225,9 +225,9 @@ class Trainer:
             "images_per_second": round(images / (trained - began), 1),
             "seconds": round(time.perf_counter() - began, 3),
         }
-        return row | self.shrunk()
+        return row | self.said_of_memory()
 
-    def shrunk(self) -> dict[str, int]:
+    def said_of_memory(self) -> dict[str, int]:
         """What a row, and the result, say of images at once, where memory lacked."""
         return {} if self.micro_batch == self.micro_batches[0] else {"micro_batch": self.micro_batch}
 
