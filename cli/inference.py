@@ -120,7 +120,7 @@ def memory_told(what: str, helps: str = "--tile, or smaller --scales") -> Iterat
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        from sunetlab.study.attempt import is_out_of_memory
+        from sunetlab.train.memory import is_out_of_memory
 
         if not is_out_of_memory(error):
             raise

@@ -16,6 +16,7 @@ from sunetlab import __version__
 from sunetlab.errors import InputError, SunetlabError
 
 from . import draw, evaluate, export, network, predict, report, space, study, training, verify, weights
+from .voice import rank, silent
 
 # How long a thread spins for its neighbours before it sleeps; must stand in the environment before torch is loaded.
 # With libgomp's own 300,000 turns training on two cores, one of them shared, ran at 111 images/s, with 10,000 at 245;
@@ -72,7 +73,8 @@ def run(arguments: list[str]) -> int:
     """Run the command line; its exit status."""
     keeps = any(arguments[: len(words)] == words for words in KEEPING)
     try:
-        status = typer.main.get_command(app).main(arguments, prog_name="sunetlab", standalone_mode=False)
+        with silent() if rank() else contextlib.nullcontext():
+            status = typer.main.get_command(app).main(arguments, prog_name="sunetlab", standalone_mode=False)
         sys.stdout.flush()
         return _stopped(keeps) if status == STOPPED else status if isinstance(status, int) else DONE
     except InputError as error:
@@ -140,6 +142,8 @@ _KEPT = "what has finished is kept, and the same command goes on from there"
 
 
 def _stopped(keeps: bool) -> int:
+    if rank():  # the first says it
+        return STOPPED
     return _told(f"stopped{'; ' + _KEPT if keeps else ''}", STOPPED)
 
 
@@ -153,5 +157,6 @@ def _leave_unwritten() -> None:
 
 def _told(line: str, status: int) -> int:
     with contextlib.suppress(BrokenPipeError):
-        print("sunetlab: " + " ".join(line.split()), file=sys.stderr)  # noqa: T201
+        who = f"sunetlab: process {rank()}" if rank() else "sunetlab"
+        print(f"{who}: {' '.join(line.split())}\n", end="", file=sys.stderr)  # noqa: T201, in one go: others write, too
     return status

@@ -12,6 +12,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Column
 from rich.text import Text
 
+from sunetlab.draw.words import plural
+
 from .output import PATIENCE, percent
 
 if TYPE_CHECKING:
@@ -139,6 +141,12 @@ class TrainingScreen:
             rate = f"{row['images_per_second']:,.0f} images/s, {left:.0f} s left"
             self.screen.line(f"{self.what}: {text}  ({rate})")
             self.told = time.monotonic()
+
+    def shrunk(self, finished: int, micro_batch: int) -> None:
+        """See `Watch`."""
+        self.screen.progress.update(self.bar, completed=finished * self.images)
+        again = f"epoch {finished + 1} begins again with {plural(micro_batch, 'image')} at once"
+        self.screen.line(f"{self.what.strip()}: too little memory; {again}")
 
     def end(self) -> None:
         """Take the bar away."""

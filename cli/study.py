@@ -90,7 +90,9 @@ def run(
     heartbeat: Heartbeat = 10.0,
 ) -> None:
     """Train every candidate of a study; the same command again goes on where it stopped."""
+    from sunetlab.study.along import follow
     from sunetlab.study.runner import run_study
+    from sunetlab.train.team import joined
 
     from .progress import Screen, StudyScreen
 
@@ -101,9 +103,12 @@ def run(
     folder = folder_of(study, asked, out)
     for few in _too_few(asked):
         note(few)
-    with Screen() as screen, until_ended(screen) as stop:
+    with Screen() as screen, until_ended(screen) as stop, joined(device) as (team, own_device):
+        if not team.leads:
+            follow(asked.tasks, own_device, team)
+            return
         watch = StudyScreen(screen)
-        run_study(asked, folder, device, trials, retry_failed, watch, count, place, heartbeat, stop=stop)
+        run_study(asked, folder, own_device, trials, retry_failed, watch, count, place, heartbeat, stop=stop, team=team)
     _keep_command(folder)
     _conclude(asked, folder)
 

@@ -60,6 +60,7 @@ def train(
     from sunetlab.train.loop import train as train_run
     from sunetlab.train.recipe import Recipe, with_length
     from sunetlab.train.run import Run
+    from sunetlab.train.team import joined
     from sunetlab.train.transfer import Initial
 
     from .progress import Screen, TrainingScreen
@@ -89,7 +90,8 @@ def train(
     asked = given(Run, run_words, {"seed": "--seed"})
     if config.trains_on_val:
         note("the validation images are among those that are trained on: their figures judge nothing")
-    with Screen() as screen:
+    device_flag = in_flags({"device": "--device"})
+    with Screen() as screen, device_flag, joined(device) as (team, own_device):
         with screen.counting(f"reading {data}", "images") as progress:
             source = open_data(config, progress)
             for split in ("train", "val"):
@@ -103,10 +105,10 @@ def train(
             note(f"starting from {initial.taken_by(SUNet(run.spec), source.classes)}")
         watch = TrainingScreen(screen, run.spec.id, epoch_lines=True)
         too_small = f"--data: {data}" if size is None else "--size"
-        helps = "a smaller --batch-size or --size, or a recipe with more parts to a batch (accumulate)"
-        in_words = in_flags({"input": too_small, "device": "--device", "in_channels": "--in-channels"})
+        helps = "a smaller --batch-size or --size, or a recipe with more parts to a batch (accumulate, min_micro_batch)"
+        in_words = in_flags({"input": too_small, "in_channels": "--in-channels"})
         with in_words, memory_told(f"{data}, {sides(source.size)}, {chosen.batch_size} images at once", helps):
-            result = train_run(run, source, folder, device, watch, initial)
+            result = train_run(run, source, folder, own_device, watch, initial, team)
     if as_json:
         print_json(result | {"folder": str(folder)})
     else:

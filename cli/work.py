@@ -13,6 +13,7 @@ from .inference import Device
 from .output import note, say
 from .stopping import until_stopped
 from .study_named import Name, existing
+from .voice import is_one_of_several
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -49,9 +50,11 @@ def work(
     heartbeat: Heartbeat = 10.0,
 ) -> None:
     """Train for a study that runs elsewhere, until nothing is left; it must be in a shared database."""
+    from sunetlab.study.along import follow
     from sunetlab.study.results import load_study
     from sunetlab.study.runner import run_study
     from sunetlab.study.shared import place_of
+    from sunetlab.train.team import joined
 
     from .progress import Screen, StudyScreen
 
@@ -60,11 +63,14 @@ def work(
     asked = load_study(folder)
     if place_of(folder) is None:
         raise InputError(f"{folder}: is in a database of its own; only `sunetlab study run --storage` shares one")
-    with Screen() as screen, until_ended(screen) as stop:
+    with Screen() as screen, until_ended(screen) as stop, joined(device) as (team, own_device):
+        if not team.leads:
+            follow(asked.tasks, own_device, team)
+            return
         run_study(
             asked,
             folder,
-            device,
+            own_device,
             trials,
             watch=StudyScreen(screen),
             workers=count,
@@ -72,6 +78,7 @@ def work(
             beat_s=heartbeat,
             tests=False,
             stop=stop,
+            team=team,
         )
 
 
@@ -93,6 +100,8 @@ def proxy(
 
 def workers_said(workers: str) -> int | None:
     """How many trainings at a time; None for as many as do most."""
+    if workers != "1" and is_one_of_several():
+        raise InputError(f"--workers: {workers}: processes that torchrun has begun train one candidate at a time")
     if workers == "auto":
         return None
     if re.fullmatch("[0-9]{1,4}", workers) is None or not 1 <= int(workers) <= MOST_WORKERS:

@@ -26,6 +26,7 @@ from sunetlab.model.sunet import SUNet
 from sunetlab.train.loop import Trainer
 from sunetlab.train.optimizer import make_optimizer
 from sunetlab.train.recipe import Recipe
+from sunetlab.train.team import ALONE
 
 
 @contextmanager
@@ -214,11 +215,12 @@ class Trained:
             if setting.variant is not None:
                 group["foreach"], group["fused"] = setting.variant == "foreach", setting.variant == "fused"
         words = {"recipe": recipe, "bf16": setting.bf16, "device": torch.device(device), "optimizer": self.optimizer}
-        words["channels_last"] = setting.channels_last
-        self.loop: Any = types.SimpleNamespace(model=self.model, **words)
+        words |= {"channels_last": setting.channels_last, "team": ALONE}
+        self.loop: Any = types.SimpleNamespace(model=self.model, network=self.model, **words)
 
     def step(self, images: Tensor, targets: Tensor) -> None:
         """Make one step."""
+        self.loop.parts = [len(images)]
         Trainer.optimize(self.loop, images, targets)
 
     def watched(self, images: Tensor, targets: Tensor) -> Step:

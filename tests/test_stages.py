@@ -243,7 +243,7 @@ def test_a_damaged_test_figure_is_no_figure(text: str, tmp_path: Path) -> None:
 def test_trials_that_do_not_promise_are_stopped(pruner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     epochs: dict[str, int] = {}
 
-    def train(run: Run, data: Any, folder: Path, _: str, watch: Any) -> dict[str, Any]:
+    def train(run: Run, data: Any, folder: Path, _: str, watch: Any, *__: Any) -> dict[str, Any]:
         value = stand_in(run, data, tmp_path / "whole" / folder.name)["value"]
         watch.begin(9, 0, 16)
         for epoch in range(1, 10):
@@ -280,7 +280,7 @@ def test_a_pruned_search_that_is_killed_stops_the_same_trials(
     """Killed in the midst of a training, and between a training's end and the database's hearing of it."""
     kills: list[int] = []
 
-    def train(run: Run, data: Any, folder: Path, _: str, watch: Any) -> dict[str, Any]:
+    def train(run: Run, data: Any, folder: Path, _: str, watch: Any, *__: Any) -> dict[str, Any]:
         finished = read_result(folder)
         if finished is not None:
             return finished

@@ -25,6 +25,7 @@ from sunetlab.errors import InputError, SunetlabError
 from sunetlab.files import make_folder
 from sunetlab.folders import refuse_links_out
 from sunetlab.study import storage
+from sunetlab.study.along import lead
 from sunetlab.study.attempt import attempt
 from sunetlab.study.company import BEAT_S, Company, Nobody, Others
 from sunetlab.study.crew import together
@@ -37,6 +38,7 @@ from sunetlab.study.testing import read_test
 from sunetlab.study.watch import SilentStudy, Stopping, StudyWatch
 from sunetlab.train.data import DataSource, open_data
 from sunetlab.train.device import pick_device
+from sunetlab.train.team import ALONE, Team
 
 STUDY, LOCK = "study.toml", ".lock"
 LOOK_S = 0.5  # seconds to wait for somebody who only looks whether the lock is held
@@ -85,6 +87,7 @@ def run_study(
     beat_s: float = BEAT_S,
     tests: bool = True,
     stop: Callable[[], bool] = lambda: False,
+    team: Team = ALONE,
 ) -> None:
     """Train every candidate of `study` that `folder` does not have yet, those among them that a search comes upon.
 
@@ -101,6 +104,7 @@ def run_study(
         beat_s: in a shared database, seconds between two signs of life of every trial.
         tests: whether a search's winners are tested here once they are trained.
         stop: whether somebody wants the study to end; it is asked after every epoch, when everything is on the disk.
+        team: processes that train every candidate together; this is the first, and the others `follow`.
 
     Raises:
         InputError: the folder holds another study, or the data are wrong.
@@ -119,7 +123,9 @@ def run_study(
         queues = [Queue(study, *pair, folder, database, company, watch) for pair in pairs]
         for queue in queues:
             queue.fill(retry_failed)
-        if workers == 1 and not company.shares:
+        if team.world > 1:
+            lead(queues, company, device, most, watch, stop, team)
+        elif workers == 1 and not company.shares:
             _alone(queues, device, most, watch, stop)
         else:
             together(queues, company, device, most, watch, workers, stop)

@@ -49,6 +49,10 @@ class Stopping:
         """See `Watch`."""
         self.inner.step(images)
 
+    def shrunk(self, finished: int, micro_batch: int) -> None:
+        """See `Watch`."""
+        self.inner.shrunk(finished, micro_batch)
+
     def epoch(self, row: dict[str, Any]) -> None:
         """Pass an epoch on.
 

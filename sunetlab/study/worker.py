@@ -93,6 +93,11 @@ class _Told(Watch):
         if time.monotonic() - self.told > TELL_S:
             self._tell()
 
+    def shrunk(self, finished: int, micro_batch: int) -> None:
+        """See `Watch`."""
+        self.images = 0  # they count anew
+        self.pipe.send(("shrunk", (finished, micro_batch)))
+
     def epoch(self, row: dict[str, Any]) -> None:
         """Tell of an epoch.
 

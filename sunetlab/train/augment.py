@@ -29,6 +29,7 @@ def _square(value: object) -> object:
 Side = Annotated[int, Field(ge=1)]
 Zoom = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Part = Annotated[float, Field(gt=0, le=1)]
+_UNIFORM = 10  # draws of a sample in [0, 1): see `_affine`; the last three are colour's
 
 
 class Augment(BaseModel):
@@ -101,17 +102,42 @@ def prepare(images: Tensor, targets: Tensor, sizes: Tensor | None = None) -> tup
 def augment(
     images: Tensor, targets: Tensor, config: Augment, generator: torch.Generator, sizes: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Draw one view of every sample and normalise it.
+    """Draw one view of every sample and normalise it: `draw`, then `view`."""
+    return view(images, targets, config, draw(len(images), config, generator), sizes)
 
-    Mirrors and shifts alone move whole pixels and are exact: no value is interpolated. The generator advances by the
-    same amount whatever is asked for, so switching one option on leaves the draws of the others as they were; but for
-    `lighting`, whose draws come last and only where it is asked for.
+
+def draw(count: int, config: Augment, generator: torch.Generator) -> Tensor:
+    """What decides the views of so many samples, a row for each.
+
+    The generator advances by the same amount whatever is asked for, so switching one option on leaves the draws of the
+    others as they were; but for `lighting`, whose draws come last and only where it is asked for.
+
+    Args:
+        count: B.
+        config: What may be done.
+        generator: A generator on the CPU: its draws, and so the views, are the same for every device.
+
+    Returns:
+        (B, 10) float64 in [0, 1); with `lighting` (B, 13), the last three from a normal distribution.
+    """
+    draws = torch.rand(count, _UNIFORM, generator=generator, dtype=torch.float64)
+    if not config.lighting:
+        return draws
+    return torch.cat((draws, torch.randn(count, 3, generator=generator, dtype=torch.float64)), 1)
+
+
+def view(
+    images: Tensor, targets: Tensor, config: Augment, draws: Tensor, sizes: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The view of every sample that its draws decide, normalised.
+
+    Mirrors and shifts alone move whole pixels and are exact: no value is interpolated.
 
     Args:
         images: (B, 3, H, W) uint8, on any device.
         targets: (B,) int64 labels, which pass through, or (B, H, W) uint8 masks; on the device of the images.
         config: What may be done.
-        generator: A generator on the CPU: its draws, and so the views, are the same for every device.
+        draws: From `draw`, a row for each sample.
         sizes: (B, 2) height and width of each image on its canvas, on the CPU, or None where all fill it.
 
     Returns:
@@ -120,17 +146,15 @@ def augment(
     """
     batch, (height, width) = len(images), images.shape[-2:]
     window = config.crop or (height, width)
-    draws = torch.rand(batch, 10, generator=generator, dtype=torch.float64)
     moves = config.flip or config.resamples or config.shift or window != (height, width) or sizes is not None
     if sizes is None:
         sizes = torch.tensor([[height, width]]).expand(batch, 2)
     pixels = unit(images)
     if config.color:
-        factors = 1 + config.color * (2 * draws[:, 7:] - 1)
+        factors = 1 + config.color * (2 * draws[:, 7:_UNIFORM] - 1)
         pixels = jitter(pixels, _like(factors, pixels), _like(sizes.prod(1), pixels))
     if config.lighting:
-        weights = config.lighting * torch.randn(batch, 3, generator=generator, dtype=torch.float64)
-        pixels = light(pixels, weights)
+        pixels = light(pixels, config.lighting * draws[:, _UNIFORM:])
     pixels = _blanked(normalize(pixels), sizes)
     if not moves:
         return pixels, targets.long()

@@ -15,6 +15,7 @@ from sunetlab.train.boundary import BoundaryCounts, boundary_counts
 from sunetlab.train.data import VOID, Batch, Progress
 from sunetlab.train.data.source import Split
 from sunetlab.train.predict import Predictor, evaluating, refuse_too_small
+from sunetlab.train.team import ALONE, Team
 
 OBJECTIVE: dict[Task, str] = {"classification": "accuracy", "segmentation": "miou"}  # what "best" means, in [0, 1]
 NO_CLASS = -100  # torch's own mark of a target that does not count; no image has it
@@ -84,6 +85,11 @@ class Tally:
                 more = boundary_counts(guess, truth, self.classes, k, self.near.void_is_boundary)
                 self.boundary[k] = counts.plus(more)
 
+    def join(self, team: Team) -> None:
+        """Add what the others have counted, each of other images."""
+        self.confusion, self.sums = team.sum(self.confusion), team.sum(self.sums)
+        self.boundary = {k: BoundaryCounts(*map(team.sum, counts)) for k, counts in self.boundary.items()}
+
     def result(self) -> Evaluation:
         """The figures of all that was counted."""
         confusion = self.confusion.cpu()
@@ -131,8 +137,11 @@ def evaluate(
     channels_last: bool = False,
     progress: Progress | None = None,
     near: Near | None = None,
+    team: Team = ALONE,
 ) -> Evaluation:
     """Figures of `model`, in evaluation mode, on every image of `split`, as they are, without augmentation.
+
+    Of a team every process looks at its share of the images, none twice, and all have the figures of the whole.
 
     Images of several sizes are looked at on their canvas, which is quick, and blurs their right and lower edges a
     little; `evaluate_images` looks at each by itself.
@@ -144,7 +153,7 @@ def evaluate(
     """
     tally, done = Tally(split.task, model.spec.num_classes, device, near), 0
     with evaluating(model):
-        for batch in split.batches(torch.arange(len(split)), batch_size):
+        for batch in split.batches(team.share(torch.arange(len(split))), batch_size):
             refuse_too_small(model.spec, (batch.images.shape[-2], batch.images.shape[-1]))
             x, y = prepare(*batch.to(device))
             if channels_last:
@@ -155,6 +164,7 @@ def evaluate(
             done += len(batch.images)
             if progress is not None:
                 progress(done, len(split))
+    tally.join(team)
     return tally.result()
 
 

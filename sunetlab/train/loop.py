@@ -10,36 +10,38 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from sunetlab.analysis.cost import area
-from sunetlab.analysis.report import Report, analyze
+from sunetlab.analysis.report import analyze
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.files import remove_leftovers, whole_file, write_table, write_text
 from sunetlab.model.checkpoint import load_plain
 from sunetlab.model.folder import DATA, WEIGHTS
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
-from sunetlab.train.augment import augment
+from sunetlab.train.augment import draw, view
+from sunetlab.train.checks import check_batch, check_labels, check_team, check_view, of_crops
 from sunetlab.train.compiling import Choice, choose, compile_errors, compile_network, confirm
 from sunetlab.train.data.resident import resident
 from sunetlab.train.data.source import DataSource, Split
-from sunetlab.train.data.split import VOID, MemorySplit
 from sunetlab.train.device import lies_channels_last, machine, pick_device
 from sunetlab.train.evaluate import OBJECTIVE, counted, evaluate, loss_sum
+from sunetlab.train.memory import LackOfMemoryError, free_memory, is_out_of_memory, micro_batches
 from sunetlab.train.optimizer import make_optimizer, set_lr
-from sunetlab.train.recipe import Recipe
-from sunetlab.train.rehearsal import TrainerRehearsal
+from sunetlab.train.rehearsal import TrainerRehearsal, lacks_memory
 from sunetlab.train.run import LAST, LOG, RESULT, Run, claim_record, read_result
+from sunetlab.train.team import ALONE, Team
 from sunetlab.train.transfer import Initial
 from sunetlab.train.watch import Silent, Watch
 
 CHECK_EVERY = 50  # steps between looks at a GPU's losses: each look waits for the device
+Found = TypeVar("Found")
 
 
 class NotFiniteError(SunetlabError):
@@ -53,6 +55,7 @@ def train(
     device: str = "auto",
     watch: Watch | None = None,
     initial: Initial | None = None,
+    team: Team = ALONE,
 ) -> dict[str, Any]:
     """Train to the end, from where `folder` stands, and return what result.json holds.
 
@@ -63,10 +66,13 @@ def train(
         device: "auto", "cpu", "cuda", "cuda:1", …
         watch: is told of every step and epoch.
         initial: the weights to start from, those of `run.init`.
+        team: who trains it together, all with the same arguments; the folder must be one that all see.
 
     Raises:
         InputError: network and data, or network and initial weights, do not fit; or the folder holds another run.
         NotFiniteError: the loss is not finite; the message says when.
+        LackOfMemoryError: one of the team has too little.
+        ApartError: another process of the team has ended, or this one lacks memory where the others do not know.
     """
     spec = run.spec
     if (spec.task, spec.num_classes) != (data.task, len(data.classes)):
@@ -76,64 +82,28 @@ def train(
         raise InputError(f"in_channels: {spec.in_channels}: data sources give 3 channels (RGB)")
     target = pick_device(device)
     report = analyze(spec, data.size)  # refuses images that are too small, before a folder is made
-    _check_batch(_of_crops(run) or report, run.recipe, len(data.split("train")))
-    _check_labels(data.split("train"))
-    run.claim(folder)
-    finished = read_result(folder)
+    images = len(data.split("train"))
+    check_batch(of_crops(run) or report, run.recipe, images)
+    check_labels(data.split("train"))
+    check_team(run.recipe, images, team)
+    finished = json.loads(team.hear(json.dumps(_claimed(run, data, folder) if team.leads else None)))
     if finished is not None:
-        return finished
-    claim_record(folder / DATA, data.record())
-    trainer = Trainer(run, data, folder, target, watch or Silent(), initial)
-    result = trainer.run_to_end() | {"params": report.params, "macs": report.macs, "size": list(data.size)}
-    write_table(folder / RESULT, result)
+        return finished  # type: ignore[no-any-return]
+    with team.errors():
+        trainer = Trainer(run, data, folder, target, watch or Silent(), initial, team)
+        result = trainer.run_to_end() | {"params": report.params, "macs": report.macs, "size": list(data.size)}
+    if team.leads:
+        write_table(folder / RESULT, result)
     return result
 
 
-def _of_crops(run: Run) -> Report | None:
-    """The network on what the recipe cuts out of images for training; None where it cuts nothing.
-
-    Raises:
-        InputError: that is too small for it.
-    """
-    crop = run.recipe.augment.crop
-    try:
-        return None if crop is None else analyze(run.spec, crop)
-    except InputError as error:
-        raise InputError(f"augment.crop: {str(error).removeprefix('input: ')}") from None
-
-
-def _check_batch(report: Report, recipe: Recipe, images: int) -> None:
-    """Refuse what BN cannot train on: a single value of a map.
-
-    Raises:
-        InputError: a map of one pixel meets a part of one image.
-    """
-    smallest = min((row.layer for row in report.rows if row.layer.kind == "bn"), key=lambda layer: area(layer.out_size))
-    parts = torch.arange(min(recipe.batch_size, images)).chunk(recipe.accumulate)
-    if area(smallest.out_size) == 1 and min(map(len, parts)) == 1:
-        rule = f"{smallest.part} has maps of one pixel, and BN needs more than one value of each"
-        raise InputError(f"batch_size: {recipe.batch_size}: leaves a single image to a part of a batch: {rule}")
-
-
-def _check_labels(split: Split) -> None:
-    """Refuse training masks of void alone, as far as they are in memory: the loss of each would be 0.
-
-    Raises:
-        InputError: nothing can be learned.
-    """
-    if isinstance(split, MemorySplit) and split.task == "segmentation" and bool((split.targets == VOID).all()):
-        raise InputError("train: the training split has no labelled pixel: nothing can be learned")
-
-
-def _check_view(x: Tensor, recipe: Recipe, size: tuple[int, int]) -> None:
-    """Refuse training images that are of another size than all others, because the recipe does not cut them.
-
-    Raises:
-        InputError: the canvas that they come on is not what the network is judged on.
-    """
-    if recipe.augment.crop is None and tuple(x.shape[-2:]) != tuple(size):
-        canvas = f"the training images come on a canvas of {x.shape[-2]}×{x.shape[-1]} px"
-        raise InputError(f"augment.crop: not said: {canvas}; a recipe must cut {size[0]}×{size[1]} out of it")
+def _claimed(run: Run, data: DataSource, folder: Path) -> dict[str, Any] | None:
+    """The result of the run that `folder` holds; None where it is to be trained, and the folder is its own now."""
+    run.claim(folder)
+    finished = read_result(folder)
+    if finished is None:
+        claim_record(folder / DATA, data.record())
+    return finished
 
 
 class Trainer:
@@ -147,17 +117,21 @@ class Trainer:
         device: torch.device,
         watch: Watch,
         initial: Initial | None = None,
+        team: Team = ALONE,
     ) -> None:
         self.run, self.recipe, self.folder, self.device, self.watch = run, run.recipe, folder, device, watch
+        self.team = team
         self.train_split, self.val_split = resident([data.split("train"), data.split("val")], device)
         self.size = data.size
         self.bf16 = self.recipe.precision == "bf16" or (self.recipe.precision == "auto" and device.type == "cuda")
-        self.model = initial_model(run, initial, data.classes).to(device)
+        self.initial_model = partial(initial_model, run, initial, data.classes)
+        self.model = self.initial_model().to(device)
         self.channels_last = lies_channels_last(run.recipe, run.spec, device)
         if self.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
         if self.recipe.compile is True:
             compile_network(self.model)
+        self.network = team.trained(self.model)  # the same weights: what a training step goes through
         self.choice: Choice | None = None  # of compile = "auto"
         self.optimizer = make_optimizer(self.model, self.recipe)
         self.rows: list[dict[str, Any]] = []
@@ -165,18 +139,30 @@ class Trainer:
         self.steps = len(self.train_split) // self.batch_size  # the remainder of an epoch is left out, as usual
         self.total = self.recipe.steps(self.steps)
         self.epochs = self.recipe.passes(self.steps)
+        self.micro_batches = micro_batches(self.recipe, len(self.train_split))
+        self.take_at_once(self.micro_batches[0])
+
+    def take_at_once(self, micro_batch: int) -> None:
+        """Let so many images go through the network at once, those of all processes together."""
+        self.micro_batch = micro_batch
+        parts = torch.split(torch.arange(self.batch_size), micro_batch)
+        shares = [self.team.share(part, before=int(part[0])) for part in parts]
+        self.places = torch.cat(shares)  # in a batch, of the images that are this process's
+        self.parts = list(map(len, shares))
 
     def run_to_end(self) -> dict[str, Any]:
         """Train from where the folder stands to the last epoch; what result.json holds, but for costs."""
         self.resume()
+        if self.team.world > 1 and len(self.rows) < self.epochs:
+            self.agree_on_micro_batch()
         if self.recipe.compile == "auto" and len(self.rows) < self.epochs:
             self.choose_compiling()
         self.watch.begin(self.epochs, len(self.rows), self.steps * self.batch_size)
         for row in self.rows:
             self.watch.epoch(row)
         with compile_errors(self.recipe.compile is True):
-            for epoch in range(len(self.rows), self.epochs):
-                self.epoch(epoch)
+            while len(self.rows) < self.epochs:
+                self.epoch(len(self.rows))
         objective = OBJECTIVE[self.run.spec.task]
         looked = [row for row in self.rows if f"val_{objective}" in row]
         best = looked[-1] if self.recipe.keep == "last" else max(looked, key=lambda row: float(row[f"val_{objective}"]))
@@ -189,23 +175,44 @@ class Trainer:
             "seconds": round(sum(row["seconds"] for row in self.rows), 3),
             "train_images": len(self.train_split),
             "val_images": len(self.val_split),
-            "machine": machine(self.device),
+            "machine": machine(self.device) | ({"processes": self.team.world} if self.team.world > 1 else {}),
             **({"compile": self.choice.record()} if self.choice else {}),
+            **self.said_of_memory(),
         }
 
     def choose_compiling(self) -> None:
         """Compile the network where that pays, or where it was compiled before an interruption."""
+        steps = self.total - len(self.rows) * self.steps
+        if self.team.world > 1:
+            self.choice = Choice(False, "several processes: not tried", steps)
+            return
         cuda = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda):  # what the process draws afterwards must not depend on it
-            if self.choice is None:
-                self.choice = choose(lambda: TrainerRehearsal(self), self.total - len(self.rows) * self.steps)
-            else:
-                self.choice = confirm(self.choice, lambda: TrainerRehearsal(self))
+            try:
+                before, rehearse = self.choice, lambda: TrainerRehearsal(self)
+                self.choice = choose(rehearse, steps) if before is None else confirm(before, rehearse)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                self.choice = Choice(False, "too little memory to try it", steps)
+        free_memory()  # a copy of the training was in it
         if self.choice.compiled:
             compile_network(self.model, again=True)
 
     def epoch(self, epoch: int) -> None:
         """One pass of training and, where it is due, one of validation; then everything is on the disk."""
+        row = self.within_memory(partial(self.row_of, epoch))
+        objective = f"val_{OBJECTIVE[self.run.spec.task]}"
+        before = [earlier[objective] for earlier in self.rows if objective in earlier]
+        looked = objective in row
+        is_best = looked and (self.recipe.keep == "last" or all(row[objective] > value for value in before))
+        self.rows.append(row)
+        if self.team.leads:
+            self.save(is_best)
+        self.watch.epoch(row)
+
+    def row_of(self, epoch: int) -> dict[str, Any]:
+        """Train for an epoch; its row of the log."""
         began = time.perf_counter()
         images = self.steps_of(epoch) * self.batch_size
         row = {
@@ -221,12 +228,72 @@ class Trainer:
             "images_per_second": round(images / (trained - began), 1),
             "seconds": round(time.perf_counter() - began, 3),
         }
-        objective = f"val_{OBJECTIVE[self.run.spec.task]}"
-        before = [earlier[objective] for earlier in self.rows if objective in earlier]
-        is_best = looks and (self.recipe.keep == "last" or all(row[objective] > value for value in before))
-        self.rows.append(row)
-        self.save(is_best)
-        self.watch.epoch(row)
+        return row | self.said_of_memory()
+
+    def said_of_memory(self) -> dict[str, int]:
+        """What a row, and the result, say of images at once, where memory lacked."""
+        return {} if self.micro_batch == self.micro_batches[0] else {"micro_batch": self.micro_batch}
+
+    @property
+    def images_looked_at(self) -> int:
+        """How many images go through the network at once in validation: as many as in training."""
+        return max(1, self.micro_batch // self.team.world)
+
+    def within_memory(self, work: Callable[[], Found]) -> Found:
+        """Do some of an epoch, and where memory lacks do it again from the last epoch's end, with fewer images at once.
+
+        Raises:
+            Exception: whatever says that memory lacks, where the recipe allows no fewer.
+        """
+        while True:
+            try:
+                return work()
+            except Exception as error:
+                is_least = self.micro_batch == self.micro_batches[-1]
+                if is_least or self.team.world > 1 or not is_out_of_memory(error):  # others are in the middle of a step
+                    raise
+            self.shrink()  # only here: the error holds on to what lay in memory when it was raised
+            self.restore()
+
+    def shrink(self) -> None:
+        """From now on fewer images go through the network at once."""
+        self.take_at_once(self.micro_batches[self.micro_batches.index(self.micro_batch) + 1])
+        if self.recipe.compile is True or (self.choice and self.choice.compiled):
+            compile_network(self.model)
+        self.watch.shrunk(len(self.rows), self.micro_batch)
+
+    def restore(self) -> None:
+        """Go back to the end of the last epoch, or to the beginning; images at once stay as they are."""
+        self.optimizer.zero_grad(set_to_none=True)
+        free_memory()
+        micro_batch = self.micro_batch
+        if self.rows:
+            self.load()
+        else:
+            self.model.load_state_dict(self.initial_model().state_dict())
+            self.optimizer = make_optimizer(self.model, self.recipe)
+        self.take_at_once(micro_batch)
+
+    def agree_on_micro_batch(self) -> None:
+        """Find how many images at once every process of a team has the memory for.
+
+        One that lacked it in the middle of a step would leave the others waiting for its sums: so it is tried before.
+
+        Raises:
+            LackOfMemoryError: the recipe allows no fewer, and one of them lacks memory.
+        """
+        while int(self.team.sum(torch.tensor(int(lacks_memory(self))))):
+            if self.micro_batch == self.micro_batches[-1]:
+                raise LackOfMemoryError(f"{self.micro_batch} images at once are too many for one of the processes")
+            self.shrink()
+
+    def first_batch(self) -> tuple[Tensor, Tensor]:
+        """This process's images of a batch to try something on: the first of the split, augmented."""
+        rows = self.places
+        images, targets, sizes = next(iter(self.train_split.batches(rows, len(rows)))).to(self.device)
+        draws = draw(self.batch_size, self.recipe.augment, torch.Generator().manual_seed(0))[rows]
+        x, y = view(images, targets, self.recipe.augment, draws, sizes)
+        return x.to(memory_format=torch.channels_last) if self.channels_last else x, y
 
     def steps_of(self, epoch: int) -> int:
         """Steps of an epoch: all of it, but for the last of a run whose length is said in iterations."""
@@ -235,7 +302,13 @@ class Trainer:
     def validate(self, epoch: int) -> dict[str, float]:
         """The figures of the validation split."""
         figures = evaluate(
-            self.model, self.val_split, self.device, self.batch_size, self.bf16, self.channels_last
+            self.model,
+            self.val_split,
+            self.device,
+            self.images_looked_at,
+            self.bf16,
+            self.channels_last,
+            team=self.team,
         ).figures
         if not math.isfinite(figures["loss"]):
             raise NotFiniteError(f"validation loss is {figures['loss']} after epoch {epoch + 1}; try a lower lr")
@@ -248,18 +321,20 @@ class Trainer:
         generator = torch.Generator().manual_seed(_mixed(self.run.seed, epoch))
         steps = self.steps_of(epoch)
         order = torch.randperm(len(split), generator=generator)[: steps * self.batch_size]
+        own = order.view(steps, self.batch_size)[:, self.places].flatten()
         losses = torch.zeros(steps, device=self.device)
         self.set_training()
-        for step, batch in enumerate(split.batches(order, self.batch_size)):
+        for step, batch in enumerate(split.batches(own, len(self.places))):
             set_lr(self.optimizer, self.recipe.lr_at(epoch * self.steps + step, self.steps))
             images, targets, sizes = batch.to(self.device)
-            x, y = augment(images, targets, self.recipe.augment, generator, sizes)
+            draws = draw(self.batch_size, self.recipe.augment, generator)[self.places]
+            x, y = view(images, targets, self.recipe.augment, draws, sizes)
             if step == 0:
-                _check_view(x, self.recipe, self.size)
+                check_view(x, self.recipe, self.size)
             losses[step] = self.optimize(x, y)
             if self.device.type == "cpu" or step % CHECK_EVERY == CHECK_EVERY - 1 or step == steps - 1:
                 self.check(losses[: step + 1], epoch)
-            self.watch.step(len(images))
+            self.watch.step(self.batch_size)
         return float(losses.mean())
 
     def set_training(self) -> None:
@@ -267,25 +342,30 @@ class Trainer:
         self.model.train()
         if self.recipe.freeze_bn:
             for module in self.model.modules():
-                if isinstance(module, nn.BatchNorm2d):
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):  # a team has others than BatchNorm2d
                     module.eval()
 
     def optimize(self, x: Tensor, y: Tensor) -> Tensor:
-        """One step of the optimiser on a batch, in `accumulate` parts; the batch's mean loss."""
+        """One step of the optimiser on this process's images of a batch, part by part; the whole batch's mean loss.
+
+        Every part counts with its images, or pixels that are not void, by all of the batch.
+        """
         if self.channels_last:
             x = x.to(memory_format=torch.channels_last)
         self.optimizer.zero_grad(set_to_none=True)
-        count, total = counted(y).clamp(min=1), torch.zeros((), device=self.device)
-        for part, target in zip(x.chunk(self.recipe.accumulate), y.chunk(self.recipe.accumulate), strict=True):
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-                logits = self.model(part)
-            loss = loss_sum(logits, target, self.recipe.label_smoothing) / count
-            loss.backward()  # type: ignore[no-untyped-call]
+        count, total = self.team.sum(counted(y)).clamp(min=1), torch.zeros((), device=self.device)
+        parts = list(zip(torch.split(x, self.parts), torch.split(y, self.parts), strict=True))
+        for number, (part, target) in enumerate(parts, 1):
+            with self.team.adding(self.network, last=number == len(parts)):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+                    logits = self.network(part)
+                loss = loss_sum(logits, target, self.recipe.label_smoothing) / count
+                self.team.backward(loss)
             total += loss.detach()
         if self.recipe.grad_clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.grad_clip)
         self.optimizer.step()
-        return total
+        return self.team.sum(total)
 
     def check(self, losses: Tensor, epoch: int) -> None:
         """Raise NotFiniteError for the first loss that is not finite."""
@@ -315,10 +395,19 @@ class Trainer:
 
     def resume(self) -> None:
         """Go on from the last finished epoch, if the folder has one."""
-        remove_leftovers(self.folder)
-        path = self.folder / LAST
-        if not path.exists():
+        if self.team.leads:
+            remove_leftovers(self.folder)
+        if not (self.folder / LAST).exists():
             return
+        self.load()
+        if not (self.folder / WEIGHTS).exists():
+            raise InputError(f"{self.folder / WEIGHTS}: is gone; delete {LAST} to start again")
+        if self.team.leads:
+            self.write_log()  # killed between the two, it lacks the last epoch
+
+    def load(self) -> None:
+        """Take the state after the last finished epoch from the disk."""
+        path = self.folder / LAST
         try:
             with path.open("rb") as file, warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of what a damaged file holds, whose one line comes below
@@ -327,6 +416,7 @@ class Trainer:
                 self.optimizer.load_state_dict(state["optimizer"])
             self.rows = _checked_rows(state["rows"], self.epochs)
             self.choice = Choice(**state["compile"]) if "compile" in state else None
+            self.take_at_once(_came_to(self.rows, self.micro_batches))
         except (MemoryError, torch.OutOfMemoryError):
             raise  # the file may be whole: nobody should delete it
         except Exception as error:
@@ -335,9 +425,16 @@ class Trainer:
             raise InputError(
                 f"{path}: cannot be gone on from ({type(error).__name__}); delete it to start again"
             ) from None
-        if not (self.folder / WEIGHTS).exists():
-            raise InputError(f"{self.folder / WEIGHTS}: is gone; delete {LAST} to start again")
-        self.write_log()  # killed between the two, it lacks the last epoch
+
+
+def _came_to(rows: Sequence[dict[str, Any]], micro_batches: Sequence[int]) -> int:
+    """The images at once that the last of these epochs was trained with.
+
+    Raises:
+        ValueError: none of those that the recipe allows.
+    """
+    said = int(rows[-1].get("micro_batch", micro_batches[0])) if rows else micro_batches[0]
+    return micro_batches[micro_batches.index(said)]
 
 
 def _checked_rows(rows: Any, most: int) -> list[dict[str, Any]]:

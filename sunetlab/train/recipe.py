@@ -36,7 +36,10 @@ class Recipe(BaseModel):
         step_epochs: epochs between two falls of "step".
         step_factor: what each of them multiplies by.
         batch_size: images per step of the optimiser.
-        accumulate: parts in which a batch goes through the network; gradients are those of the whole batch.
+        accumulate: parts in which a batch goes through the network; gradients are those of the whole batch, BN's
+            statistics those of a part.
+        min_micro_batch: where memory lacks, the parts are halved, down to so many images, and the epoch begins again
+            (`train.memory`); None: lack of memory is a failure.
         label_smoothing: weight of the uniform distribution in the target.
         grad_clip: largest norm of the gradient; None leaves it alone.
         head_lr: the head (de-gridding filters and classifier) learns so many times faster than the body.
@@ -70,6 +73,7 @@ class Recipe(BaseModel):
     final_lr: Annotated[float, Field(ge=0, le=1)] = 0.0
     batch_size: Whole = 128
     accumulate: Whole = 1
+    min_micro_batch: Whole | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     grad_clip: Positive | None = None
     head_lr: Positive = 1.0
@@ -87,6 +91,8 @@ class Recipe(BaseModel):
     def _sound(self) -> Self:
         if self.accumulate > self.batch_size:
             raise ValueError(f"accumulate: {self.accumulate}: a batch of {self.batch_size} has no so many parts")
+        if self.min_micro_batch is not None and self.min_micro_batch > self.batch_size:
+            raise ValueError(f"min_micro_batch: {self.min_micro_batch}: more images than a batch of {self.batch_size}")
         if self.iterations is None and self.warmup > self.epochs:
             raise ValueError(f"warmup: {self.warmup:g}: longer than the {self.epochs} epochs of the run")
         return self

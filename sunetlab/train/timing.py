@@ -40,11 +40,11 @@ def timed(run: Run, data: DataSource, device: torch.device) -> Timing:
     Where the recipe leaves compiling open (`compile = "auto"`), that is the time without it, and the most it takes.
     """
     trainer = Trainer(run, data, Path(), device, Silent())
-    few = FirstImages(trainer.val_split, BATCHES * trainer.batch_size)
+    few = FirstImages(trainer.val_split, BATCHES * trainer.images_looked_at)
     with compile_errors(run.recipe.compile is True):
         step = _seconds_of_a_step(trainer)
         began = time.perf_counter()
-        evaluate(trainer.model, few, device, trainer.batch_size, trainer.bf16, trainer.channels_last)
+        evaluate(trainer.model, few, device, trainer.images_looked_at, trainer.bf16, trainer.channels_last)
     validation = (time.perf_counter() - began) / len(few) * len(trainer.val_split)
     looks = -(-trainer.epochs // run.recipe.validate_every)
     return Timing(step, validation, trainer.total * step + looks * validation)

@@ -15,6 +15,9 @@ class Watch(Protocol):
     def epoch(self, row: dict[str, Any]) -> None:
         """After every epoch: its row of the log."""
 
+    def shrunk(self, finished: int, micro_batch: int) -> None:
+        """Memory lacked: the epoch after so many `finished` ones begins again, with so many images at once."""
+
 
 class Silent:
     """A watch that tells nobody."""
@@ -26,4 +29,7 @@ class Silent:
         """Nothing."""
 
     def epoch(self, row: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def shrunk(self, finished: int, micro_batch: int) -> None:
         """Nothing."""
