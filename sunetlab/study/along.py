@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sunetlab.errors import SunetlabError
 from sunetlab.study.attempt import attempt
 from sunetlab.study.company import Company
 from sunetlab.study.definition import StudyTask
@@ -77,16 +76,11 @@ def _train(
     """One trial, and what became of it; where it is interrupted its candidate stands in line again."""
     candidate = ticket.entry.candidate
     folder = queue.folder / candidate.folder
-    try:
-        with watch.trial(queue.task, candidate, ticket.number, queue.line.total) as told:
-            job = {"task": queues.index(queue), "folder": str(folder), "run": candidate.run.model_dump(mode="json")}
-            team.hear(json.dumps(job))
-            watched = Telling(Stopping(queue.watched(ticket, told), stop), team)
-            outcome = attempt(candidate.run, queue.data, folder, device, watched, team)
-    except BaseException:
-        with suppress(SunetlabError):  # a database that is gone has ended this, and says so once
-            queue.put_back(ticket)
-        raise
+    with watch.trial(queue.task, candidate, ticket.number, queue.line.total) as told, queue.held(ticket):
+        job = {"task": queues.index(queue), "folder": str(folder), "run": candidate.run.model_dump(mode="json")}
+        team.hear(json.dumps(job))
+        watched = Telling(Stopping(queue.watched(ticket, told), stop), team)
+        outcome = attempt(candidate.run, queue.data, folder, device, watched, team)
     queue.settle(ticket, outcome)
     watch.told(queue.task, candidate, outcome)
 

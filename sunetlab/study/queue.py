@@ -1,8 +1,8 @@
 """A task's candidates in line, in its Optuna study: who comes next, and what became of whom."""
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from sunetlab.errors import InputError
+from sunetlab.errors import InputError, SunetlabError
 from sunetlab.study.candidate import Candidate
 from sunetlab.study.company import Company
 from sunetlab.study.definition import Study, StudyTask
@@ -167,6 +167,16 @@ class Queue:
                 self.database.set_trial_state_values(trial_id, TrialState.PRUNED, [outcome["value"]])
             else:
                 self.database.set_trial_state_values(trial_id, TrialState.COMPLETE, self.values(candidate, outcome))
+
+    @contextmanager
+    def held(self, ticket: Ticket) -> Iterator[None]:
+        """Around a training here: a candidate whose training ends too soon stands in line again."""
+        try:
+            yield
+        except BaseException:
+            with suppress(SunetlabError):  # a database that cannot be told has ended this, and says so once
+                self.put_back(ticket)
+            raise
 
     def put_back(self, ticket: Ticket) -> None:
         """Let a candidate whose trial was interrupted stand in line again."""

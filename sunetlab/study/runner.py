@@ -14,7 +14,7 @@ finished without Optuna hearing of it is told, not trained. A search's next desi
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -31,7 +31,7 @@ from sunetlab.study.company import BEAT_S, Company, Nobody, Others
 from sunetlab.study.crew import together
 from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.designs import check_designs
-from sunetlab.study.queue import Queue, Ticket
+from sunetlab.study.queue import Queue
 from sunetlab.study.shared import place_of, settle_place
 from sunetlab.study.storage import DATABASE, database_errors
 from sunetlab.study.testing import read_test
@@ -151,23 +151,12 @@ def _alone(queues: Sequence[Queue], device: str, most: int | None, watch: StudyW
     for queue in queues:
         while (most is None or done < most) and (ticket := queue.take()) is not None:
             candidate = ticket.entry.candidate
-            with watch.trial(queue.task, candidate, ticket.number, queue.line.total) as told, _put_back(queue, ticket):
+            with watch.trial(queue.task, candidate, ticket.number, queue.line.total) as told, queue.held(ticket):
                 watched = Stopping(queue.watched(ticket, told), stop)
                 outcome = attempt(candidate.run, queue.data, queue.folder / candidate.folder, device, watched)
             queue.settle(ticket, outcome)
             watch.told(queue.task, candidate, outcome)
             done += 1
-
-
-@contextmanager
-def _put_back(queue: Queue, ticket: Ticket) -> Iterator[None]:
-    """A candidate whose training ends too soon, and not with its process, stands in line again."""
-    try:
-        yield
-    except BaseException:
-        with suppress(SunetlabError):  # a database that cannot be told finds out by itself
-            queue.put_back(ticket)
-        raise
 
 
 def _open(study: Study, task: StudyTask, watch: StudyWatch) -> DataSource:
