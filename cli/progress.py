@@ -213,6 +213,9 @@ class StudyScreen:
 
     def told(self, task: "StudyTask", candidate: "Candidate", outcome: dict[str, Any]) -> None:
         """See `StudyWatch`."""
+        if outcome.get("reason") == "interrupted":
+            self.screen.line(f"{task.task}  {name_of(candidate)}  interrupted: {outcome['detail']}")
+            return
         self.screen.progress.advance(self.bars[task.task])
         if "reason" in outcome:
             found = f"failed: {outcome['reason']}: {outcome['detail']}"

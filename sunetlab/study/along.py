@@ -81,8 +81,8 @@ def _train(
         team.hear(json.dumps(job))
         watched = Telling(Stopping(queue.watched(ticket, told), stop), team)
         outcome = attempt(candidate.run, queue.data, folder, device, watched, team)
-    queue.settle(ticket, outcome)
-    watch.told(queue.task, candidate, outcome)
+    if (ended := queue.settle(ticket, outcome)) is not None:
+        watch.told(queue.task, candidate, ended)
 
 
 def follow(tasks: Sequence[StudyTask], device: str, team: Team) -> None:

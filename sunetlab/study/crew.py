@@ -29,6 +29,7 @@ from sunetlab.train.device import pick_device
 from sunetlab.train.run import Run
 
 LEAVE_S = 5.0  # for an idle worker to end by itself
+MOST_UNREADY = 20  # workers that die before they are ready, one after another, until the study stops
 MOST_REST_S = 60.0  # the longest pause after workers that died one after another; the first is a second
 _LOOK_S = 0.5  # seconds between two looks whether somebody wants the study to end
 DEAF = {signal.SIGINT, signal.SIGTERM}
@@ -83,10 +84,10 @@ def together(
                     crew.note(_end(worker, watch, stop))
             elif stop():
                 continue
-            elif (rest := crew.rest_s()) is not None:
-                time.sleep(min(rest, _LOOK_S))
             elif (most is not None and begun >= most) or all(queue.is_over() for queue in queues):
                 return
+            elif not crew.idle():  # they start, or rest
+                crew.listen(_LOOK_S, stop)
             else:  # others train what is left
                 time.sleep(company.pause_s)
 
@@ -102,16 +103,12 @@ def _take(queues: Sequence[Queue]) -> tuple[Queue, Ticket] | None:
 def _end(worker: "Worker", watch: StudyWatch, stop: Callable[[], bool]) -> bool:
     """Take down what became of a worker's trial; whether the worker died with it."""
     queue, ticket, outcome = worker.end()
-    died = outcome is None and not stop()
-    if outcome is not None:
-        queue.settle(ticket, outcome)
-    elif stop():
+    if outcome is None and stop():
         queue.put_back(ticket)
-    else:
-        outcome = queue.lose(ticket)
-    if outcome is not None:
-        watch.told(queue.task, ticket.entry.candidate, outcome)
-    return died
+        return False
+    if (ended := queue.settle(ticket, outcome)) is not None:
+        watch.told(queue.task, ticket.entry.candidate, ended)
+    return outcome is None
 
 
 @contextmanager
@@ -150,6 +147,7 @@ class Crew:
         on_cpu = pick_device(device).type == "cpu"
         self.most = (os.cpu_count() or 1) if on_cpu else COUNTS[-1]
         self.workers: list[Worker] = []
+        self.unready = 0  # workers that died one after another before they were ready
         self.died, self.rests_until = 0, 0.0  # workers in a row with their trials; when the next trial may begin
 
     def __enter__(self) -> Self:
@@ -182,7 +180,7 @@ class Crew:
 
     def idle(self) -> list["Worker"]:
         """Those who may begin a trial."""
-        return [] if self.rest_s() else [worker for worker in self.workers if worker.ticket is None]
+        return [] if self.rest_s() else [each for each in self.workers if each.ticket is None and each.ready]
 
     def busy(self) -> list["Worker"]:
         """Those who train."""
@@ -200,9 +198,24 @@ class Crew:
         return left if left > 0 else None
 
     def listen(self, seconds: float | None, stop: Callable[[], bool]) -> list["Worker"]:
-        """Wait until somebody says something, or so long; those whose trial has ended with that."""
-        ready = wait([worker.pipe for worker in self.busy()], seconds)
-        return [worker for worker in self.busy() if worker.pipe in ready and worker.hear(stop)]
+        """Wait until somebody says something, or so long; those whose trial has ended with that.
+
+        Raises:
+            SunetlabError: one after another ends before it is ready.
+        """
+        ready, ended = wait([worker.pipe for worker in self.workers], seconds), []
+        for worker in self.workers:
+            was_ready = worker.ready
+            if worker.pipe not in ready or not worker.hear(stop):
+                continue
+            if worker.ticket is not None:
+                ended.append(worker)
+                continue
+            self.note(died=True)
+            self.unready = 0 if was_ready else self.unready + 1
+            if self.unready > MOST_UNREADY:
+                raise SunetlabError(f"workers: {self.unready} one after another ended before they could begin")
+        return ended
 
 
 class Worker:
@@ -213,6 +226,7 @@ class Worker:
         self.queue: Queue | None = None
         self.ticket: Ticket | None = None
         self.outcome: dict[str, Any] | None = None
+        self.ready = False  # torch is imported: it may be handed something
         self._start()
 
     def send(self, job: Job) -> None:
@@ -223,7 +237,9 @@ class Worker:
     def answer(self) -> float | None:
         """How fast it went; None where it failed, or the worker died."""
         try:
-            word, said = self.pipe.recv()
+            while (heard := self.pipe.recv())[0] == "ready":
+                self.ready = True
+            word, said = heard
         except (EOFError, OSError):
             return None
         if word == "raised":
@@ -232,9 +248,6 @@ class Worker:
 
     def begin(self, task: int, threads: int, queue: Queue, ticket: Ticket, watch: StudyWatch) -> None:
         """Hand out a trial."""
-        if not self.process.is_alive():  # it died while it was idle
-            self.stop()
-            self._start()
         candidate = ticket.entry.candidate
         self.queue, self.ticket, self.outcome, self.stack = queue, ticket, None, ExitStack()
         told = self.stack.enter_context(watch.trial(queue.task, candidate, ticket.number, queue.line.total))
@@ -242,13 +255,16 @@ class Worker:
         self.send(Job(task, candidate.run, queue.folder / candidate.folder, threads))
 
     def hear(self, stop: Callable[[], bool]) -> bool:
-        """Take what the worker says; whether its trial has ended, be it with the worker or because it is to stop."""
+        """Take what the worker says; whether its trial has ended, be it because it is to stop, or it has died itself."""
         try:
             word, said = self.pipe.recv()
         except (EOFError, OSError):
             self.stop()
             self._start()
             return True
+        if word == "ready":
+            self.ready = True
+            return False
         if word == "raised":
             raise said
         if word == "outcome":
@@ -289,6 +305,7 @@ class Worker:
             self.pipe.send(stop and (stop.epoch, stop.value, stop.seconds))
 
     def _start(self) -> None:
+        self.ready = False
         self.pipe, theirs = _SPAWN.Pipe()
         self.process = _SPAWN.Process(target=serve, args=(theirs, *self.args))
         with _deaf_children():

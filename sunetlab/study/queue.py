@@ -154,8 +154,16 @@ class Queue:
                 pruning.replay(read_log(folder))
         return pruning
 
-    def settle(self, ticket: Ticket, outcome: dict[str, Any]) -> None:
-        """Tell the database what became of a trial."""
+    def settle(self, ticket: Ticket, outcome: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Tell the database what became of a trial; None of a candidate that stands in line again.
+
+        Args:
+            ticket: the trial's.
+            outcome: its result, {"reason": …} where it failed, {"stopped": epoch} where it was pruned; None where a
+                process died that it was trained by, with which it stands in line again or, after many, has failed.
+        """
+        if outcome is None:
+            return self._lose(ticket)
         candidate, trial_id = ticket.entry.candidate, ticket.trial._trial_id
         self.company.let_go(trial_id)
         with database_errors(self.home), suppress(UpdateFinishedTrialError):  # others took us for gone, and train it
@@ -167,6 +175,7 @@ class Queue:
                 self.database.set_trial_state_values(trial_id, TrialState.PRUNED, [outcome["value"]])
             else:
                 self.database.set_trial_state_values(trial_id, TrialState.COMPLETE, self.values(candidate, outcome))
+        return outcome
 
     @contextmanager
     def held(self, ticket: Ticket) -> Iterator[None]:
@@ -185,8 +194,8 @@ class Queue:
             self.database.set_trial_state_values(ticket.trial._trial_id, TrialState.FAIL)
             self._admit([ticket.entry])
 
-    def lose(self, ticket: Ticket) -> dict[str, Any] | None:
-        """Let a candidate stand in line again whose process died; its failure where too many did."""
+    def _lose(self, ticket: Ticket) -> dict[str, Any] | None:
+        """End a trial whose process died; its failure where that is one too many."""
         self.company.let_go(ticket.trial._trial_id)
         with database_errors(self.home), suppress(UpdateFinishedTrialError):
             self.ledger.look()

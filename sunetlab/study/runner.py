@@ -154,8 +154,8 @@ def _alone(queues: Sequence[Queue], device: str, most: int | None, watch: StudyW
             with watch.trial(queue.task, candidate, ticket.number, queue.line.total) as told, queue.held(ticket):
                 watched = Stopping(queue.watched(ticket, told), stop)
                 outcome = attempt(candidate.run, queue.data, queue.folder / candidate.folder, device, watched)
-            queue.settle(ticket, outcome)
-            watch.told(queue.task, candidate, outcome)
+            if (ended := queue.settle(ticket, outcome)) is not None:
+                watch.told(queue.task, candidate, ended)
             done += 1
 
 

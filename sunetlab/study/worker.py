@@ -50,6 +50,7 @@ def serve(pipe: Connection, tasks: tuple[StudyTask, ...], device: str) -> None:
 def _serve(pipe: Connection, tasks: tuple[StudyTask, ...], device: str) -> None:
     import torch
 
+    pipe.send(("ready", ()))
     sources: dict[int, DataSource] = {}
     while True:
         job = pipe.recv()

@@ -32,6 +32,7 @@ from sunetlab.train.data.resident import resident
 from sunetlab.train.data.source import DataSource, Split
 from sunetlab.train.device import lies_channels_last, machine, pick_device
 from sunetlab.train.evaluate import OBJECTIVE, counted, evaluate, loss_sum
+from sunetlab.train.hold import Hold
 from sunetlab.train.memory import LackOfMemoryError, free_memory, is_out_of_memory, micro_batches
 from sunetlab.train.optimizer import make_optimizer, set_lr
 from sunetlab.train.rehearsal import TrainerRehearsal, lacks_memory
@@ -72,6 +73,7 @@ def train(
         InputError: network and data, or network and initial weights, do not fit; or the folder holds another run.
         NotFiniteError: the loss is not finite; the message says when.
         LackOfMemoryError: one of the team has too little.
+        TakenOverError: another training goes on in this folder, or the folder is gone.
         ApartError: another process of the team has ended, or this one lacks memory where the others do not know.
     """
     spec = run.spec
@@ -92,8 +94,10 @@ def train(
     with team.errors():
         trainer = Trainer(run, data, folder, target, watch or Silent(), initial, team)
         result = trainer.run_to_end() | {"params": report.params, "macs": report.macs, "size": list(data.size)}
-    if team.leads:
+    if trainer.hold is not None:
+        trainer.hold.check()
         write_table(folder / RESULT, result)
+        trainer.hold.release()
     return result
 
 
@@ -120,7 +124,7 @@ class Trainer:
         team: Team = ALONE,
     ) -> None:
         self.run, self.recipe, self.folder, self.device, self.watch = run, run.recipe, folder, device, watch
-        self.team = team
+        self.team, self.hold = team, Hold(folder) if team.leads else None
         self.train_split, self.val_split = resident([data.split("train"), data.split("val")], device)
         self.size = data.size
         self.bf16 = self.recipe.precision == "bf16" or (self.recipe.precision == "auto" and device.type == "cuda")
@@ -207,8 +211,8 @@ class Trainer:
         looked = objective in row
         is_best = looked and (self.recipe.keep == "last" or all(row[objective] > value for value in before))
         self.rows.append(row)
-        if self.team.leads:
-            self.save(is_best)
+        if self.hold is not None:
+            self.save(is_best, self.hold)
         self.watch.epoch(row)
 
     def row_of(self, epoch: int) -> dict[str, Any]:
@@ -376,8 +380,13 @@ class Trainer:
             rate = self.recipe.lr_at(epoch * self.steps + step, self.steps)
             raise NotFiniteError(f"loss is {float(losses[step])} at {when} (learning rate {rate:.3g}); try a lower lr")
 
-    def save(self, is_best: bool) -> None:
-        """The epoch's state on the disk: first the weights if they are the best, then what resuming starts from."""
+    def save(self, is_best: bool, hold: Hold) -> None:
+        """The epoch's state on the disk: first the weights if they are the best, then what resuming starts from.
+
+        Raises:
+            TakenOverError: the folder is another training's.
+        """
+        hold.check()
         if is_best:
             save_weights(self.model, self.folder / WEIGHTS)
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "rows": self.rows}
@@ -387,6 +396,7 @@ class Trainer:
         torch.save(state, buffer)
         with whole_file(self.folder / LAST) as file:
             file.write(buffer.getbuffer())
+            hold.check()
         self.write_log()
 
     def write_log(self) -> None:
