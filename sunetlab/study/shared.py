@@ -7,6 +7,7 @@ neither: libpq takes it from PGPASSWORD or ~/.pgpass, and so no list of processe
 import os
 import secrets
 import socket
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +20,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage, get_storage
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, validate, write_table
@@ -28,6 +29,8 @@ from sunetlab.study.patience import Patient
 PLACE = "storage.toml"  # in a study's folder: which database it is in, and under what name
 FORMS = "postgresql://USER@HOST/DATABASE, or grpc://HOST:PORT of a proxy"
 CONNECT_S = 10  # seconds that a connection may take to be made
+MADE = {"23505", "42P07", "42710"}  # SQLSTATE of PostgreSQL: a row, a table or a type is there already
+BEGUN = 5  # times that the tables of an empty database are begun again: of several who make them at once one succeeds
 _CONNECTIONS = {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True}  # a process has two threads that ask
 
 
@@ -108,15 +111,16 @@ def _database(url: URL) -> BaseStorage:
     _need("psycopg", "postgresql")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     connect = {"connect_timeout": CONNECT_S, "application_name": "sunetlab"}
-    try:
-        return get_storage(
-            RDBStorage(
-                url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False),
-                engine_kwargs={**_CONNECTIONS, "connect_args": connect},
-            )
-        )
-    except Exception as error:
-        raise InputError(f"--storage: {url}: {_why(error)}") from None
+    address = url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    for again in range(BEGUN, -1, -1):
+        try:
+            return get_storage(RDBStorage(address, engine_kwargs={**_CONNECTIONS, "connect_args": connect}))
+        except Exception as error:
+            made = isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in MADE
+            if not again or not made:
+                raise InputError(f"--storage: {url}: {_why(error)}") from None
+        time.sleep(secrets.randbelow(1000) / 1000)  # others make the same tables just now
+    raise AssertionError("is returned or raised")
 
 
 def _proxy(url: URL) -> BaseStorage:
