@@ -148,7 +148,9 @@ def test_only_what_all_know_of_is_a_trials_failure(tmp_path: Path, monkeypatch: 
         monkeypatch.setattr(attempts, "train", train)
 
     def tried(team: Team) -> dict[str, Any]:
-        return attempts.attempt(tiny_run(), TinyData(), tmp_path, "cpu", Silent(), team)
+        outcome = attempts.attempt(tiny_run(), TinyData(), tmp_path, "cpu", Silent(), team)
+        assert outcome is not None
+        return outcome
 
     failing(LackOfMemoryError("too many"))
     assert tried(Leading())["reason"] == "out of memory"

@@ -146,7 +146,9 @@ def test_fewer_than_the_recipe_allows_are_not_tried(tmp_path: Path, monkeypatch:
     assert told.shrinks == [(0, 4)]
     with pytest.raises(torch.OutOfMemoryError):  # the recipe says nothing of it
         train(tiny_run(), TinyData(), tmp_path / "b", "cpu")
-    assert attempt(tiny_run(), TinyData(), tmp_path / "c", "cpu", Silent())["reason"] == "out of memory"
+    outcome = attempt(tiny_run(), TinyData(), tmp_path / "c", "cpu", Silent())
+    assert outcome is not None
+    assert outcome["reason"] == "out of memory"
 
 
 def test_a_run_with_room_says_nothing_of_it(tmp_path: Path) -> None:

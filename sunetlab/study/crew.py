@@ -255,7 +255,7 @@ class Worker:
         self.send(Job(task, candidate.run, queue.folder / candidate.folder, threads))
 
     def hear(self, stop: Callable[[], bool]) -> bool:
-        """Take what the worker says; whether its trial has ended, be it because it is to stop, or it has died itself."""
+        """Take what the worker says; whether its trial has ended, be it to stop it, or it has died itself."""
         try:
             word, said = self.pipe.recv()
         except (EOFError, OSError):

@@ -32,7 +32,7 @@ from sunetlab.study.crew import together
 from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.designs import check_designs
 from sunetlab.study.queue import Queue
-from sunetlab.study.shared import place_of, settle_place
+from sunetlab.study.shared import RESTART_S, place_of, settle_place
 from sunetlab.study.storage import DATABASE, database_errors
 from sunetlab.study.testing import read_test
 from sunetlab.study.watch import SilentStudy, Stopping, StudyWatch
@@ -189,7 +189,8 @@ def _shared(study: Study, folder: Path, place: URL | None, watch: StudyWatch) ->
     """The database that a study's folder says it is in, or is in from now on; `place` may be another way to it."""
     if (folder / DATABASE).exists():
         raise InputError(f"--storage: {folder} has a database of its own, {DATABASE}; choose another --out")
-    there, database = place_of(folder), storage.open_storage(folder, place, watch.waiting)
+    there = place_of(folder)
+    database = storage.open_storage(folder, place, watch.waiting, 0.0 if there is None else RESTART_S)
     if there is None and place is not None:
         settle_place(folder, place)
     elif there is not None and place is not None and make_url(there.url) != place:

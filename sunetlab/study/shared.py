@@ -9,6 +9,7 @@ allows that.
 import os
 import secrets
 import socket
+import time
 import warnings
 from contextlib import suppress
 from importlib import import_module
@@ -20,16 +21,19 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, GrpcStorageProxy, RDBStorage, get_storage
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, validate, write_table
-from sunetlab.study.patience import Patient, Told
+from sunetlab.study.patience import Patient, Told, is_passing
 
 PLACE = "storage.toml"  # in a study's folder: which database it is in, and under what name
 FORMS = "postgresql://USER@HOST/DATABASE, or grpc://HOST:PORT of a proxy"
 CONNECT_S = 10  # seconds that a connection may take to be made
+RESTART_S = 60.0  # and that a server which is known may be away when somebody comes
 _REQUIRES_AUTH = 160_000  # the first libpq that can refuse to send a password as it is
+MADE = {"23505", "42P07", "42710"}  # SQLSTATE of PostgreSQL: a row, a table or a type is there already
+BEGUN = 5  # times that the tables of an empty database are begun again: of several who make them at once one succeeds
 _CONNECTIONS = {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True}  # a process has two threads that ask
 
 
@@ -97,33 +101,45 @@ def settle_place(folder: Path, url: URL) -> Place:
     return place
 
 
-def open_shared(url: URL, told: Told = lambda seconds: None) -> BaseStorage:  # noqa: ARG005
-    """The database at an address, patient with it once it has answered; `told` is as `Patient`'s.
+def open_shared(url: URL, told: Told = lambda seconds: None, wait_s: float = 0.0) -> BaseStorage:  # noqa: ARG005
+    """The database at an address, patient with it once it has answered.
+
+    Args:
+        url: the address.
+        told: as `Patient`'s.
+        wait_s: seconds in which it may answer for the first time, where it is known to be there.
 
     Raises:
         InputError: what is needed to speak with it is not installed; nobody answers there; it refuses.
     """
-    return Patient(_proxy(url) if url.drivername == "grpc" else _database(url), told)
+    return Patient(_proxy(url, wait_s) if url.drivername == "grpc" else _database(url, told, wait_s), told)
 
 
-def _database(url: URL) -> BaseStorage:
+def _database(url: URL, told: Told, wait_s: float) -> BaseStorage:
     _need("psycopg", "postgresql")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     connect: dict[str, Any] = {"connect_timeout": CONNECT_S, "application_name": "sunetlab"}
     if "PGREQUIREAUTH" not in os.environ and import_module("psycopg").pq.version() >= _REQUIRES_AUTH:
         connect["require_auth"] = "!password"  # whose server this is, a folder says: it is shown no password
-    try:
-        return get_storage(
-            RDBStorage(
-                url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False),
-                engine_kwargs={**_CONNECTIONS, "connect_args": connect},
-            )
-        )
-    except Exception as error:
-        raise InputError(f"--storage: {url}: {_why(error)}") from None
+    address = url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    began, again = time.monotonic(), BEGUN
+    while True:
+        try:
+            return get_storage(RDBStorage(address, engine_kwargs={**_CONNECTIONS, "connect_args": connect}))
+        except Exception as error:
+            waited = time.monotonic() - began
+            if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in MADE:
+                again -= 1  # others make the same tables just now
+            elif is_passing(error) and waited < wait_s:
+                told(waited)
+            else:
+                again = -1
+            if again < 0:
+                raise InputError(f"--storage: {url}: {_why(error)}") from None
+        time.sleep(secrets.randbelow(1000) / 1000)
 
 
-def _proxy(url: URL) -> BaseStorage:
+def _proxy(url: URL, wait_s: float) -> BaseStorage:
     _need("grpc", "proxy")
     assert url.host is not None
     assert url.port is not None
@@ -131,7 +147,7 @@ def _proxy(url: URL) -> BaseStorage:
         warnings.simplefilter("ignore", ExperimentalWarning)
         proxy = GrpcStorageProxy(host=url.host, port=url.port)
     try:
-        proxy.wait_server_ready(timeout=CONNECT_S)
+        proxy.wait_server_ready(timeout=max(CONNECT_S, round(wait_s)))
     except Exception as error:
         proxy.close()
         raise InputError(f"--storage: {url}: nobody answers: {_why(error)}") from None

@@ -28,6 +28,7 @@ def open_storage(
     folder: Path,
     url: URL | None = None,
     told: Told = lambda seconds: None,  # noqa: ARG005
+    wait_s: float = 0.0,
 ) -> BaseStorage:
     """A study's database, whatever characters its folder's path has; one in the folder is made where missing.
 
@@ -35,6 +36,7 @@ def open_storage(
         folder: the study's.
         url: where the database is, if not where the folder says.
         told: hears of a shared one that cannot be reached any more (`patience.Patient`).
+        wait_s: seconds in which a shared one may answer for the first time.
 
     Raises:
         InputError: a shared one cannot be reached; one in the folder is a link out of it.
@@ -42,7 +44,7 @@ def open_storage(
     refuse_links_out(folder)
     place = place_of(folder)
     if url is not None or place is not None:
-        return open_shared(url or parse_url(str(place and place.url)), told)
+        return open_shared(url or parse_url(str(place and place.url)), told, wait_s)
     return RDBStorage(f"sqlite:///{quote(str(folder / DATABASE))}", engine_kwargs={"connect_args": {"timeout": BUSY_S}})
 
 
