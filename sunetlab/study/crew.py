@@ -203,8 +203,9 @@ class Crew:
         Raises:
             SunetlabError: one after another ends before it is ready.
         """
-        ready, ended = wait([worker.pipe for worker in self.workers], seconds), []
-        for worker in self.workers:
+        listening = [worker for worker in self.workers if not worker.pipe.closed]
+        ready, ended = wait([worker.pipe for worker in listening], seconds), []
+        for worker in listening:
             was_ready = worker.ready
             if worker.pipe not in ready or not worker.hear(stop):
                 continue
@@ -293,6 +294,7 @@ class Worker:
 
     def stop(self) -> None:
         """End the process: it only trains, and what it has saved is whole at any moment."""
+        self.ready = False
         if self.ticket is None:
             self.pipe.close()  # it hears that, and ends those who decode images for it
             self.process.join(LEAVE_S)

@@ -272,7 +272,7 @@ class Trainer:
         free_memory()
         micro_batch = self.micro_batch
         if self.rows:
-            self.load()
+            self.take_state()
         else:
             self.model.load_state_dict(self.initial_model().state_dict())
             self.optimizer = make_optimizer(self.model, self.recipe)
@@ -409,13 +409,13 @@ class Trainer:
             remove_leftovers(self.folder)
         if not (self.folder / LAST).exists():
             return
-        self.load()
+        self.take_state()
         if not (self.folder / WEIGHTS).exists():
             raise InputError(f"{self.folder / WEIGHTS}: is gone; delete {LAST} to start again")
         if self.team.leads:
             self.write_log()  # killed between the two, it lacks the last epoch
 
-    def load(self) -> None:
+    def take_state(self) -> None:
         """Take the state after the last finished epoch from the disk."""
         path = self.folder / LAST
         try:
