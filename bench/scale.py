@@ -3,7 +3,8 @@
     python bench/scale.py [--trials 100,1000] [--workers 1,4] [--storage postgresql://USER@HOST/DATABASE]
 
 Trainings are stand-ins of a millisecond that write what a run leaves, so that all of the time is the study's own: the
-queue, the database, the folder of every trial. Every line is a process of its own; memory is the largest it had.
+queue, the database, the folder of every trial. Every line is a process of its own; memory is the largest that had,
+workers apart; `study status` and `study report` are timed as commands, the start of Python and its imports included.
 """
 
 import argparse
@@ -31,7 +32,7 @@ stem_width = [{stem_widths}]
 [baseline]
 depth = 1
 n = 4
-stem_width = 4
+{baseline}
 [[tasks]]
 task = "classification"
 recipe = {{ base = "quick", epochs = 1, batch_size = 8, warmup = 0.0 }}
@@ -49,7 +50,7 @@ def train(run: Any, data: Any, folder: Path, *_: object) -> dict[str, Any]:
     result = {
         "task": "classification",
         "objective": "accuracy",
-        "value": 0.5 + 0.1 * (7919 * run.seed + run.spec.n * run.spec.stem_width + 31 * run.spec.depth[0]) % 101 / 101,
+        "value": 0.5 + (7919 * run.seed + run.spec.n * run.spec.stem_width + 31 * run.spec.depth[0]) % 101 / 1010,
         "best": epoch,
         "last": epoch,
         "seconds": TRAINING_S,
@@ -76,17 +77,21 @@ def serve(*words: Any) -> None:
 
 
 def once(trials: int, workers: int, storage: str | None, folder: Path) -> None:
-    """Run a study; print its seconds, those of status and report, and MiB."""
+    """Run a study; print its seconds, those of the commands that tell of it, and the MiB of who runs it."""
     from sunetlab.study import attempt, crew
     from sunetlab.study.definition import Study
-    from sunetlab.study.report import write_report
-    from sunetlab.study.results import arms
     from sunetlab.study.results import trials as trials_of
     from sunetlab.study.runner import run_study
     from sunetlab.study.shared import parse_url
 
     path = folder / "scale.toml"
-    path.write_text(STUDY.format(stem_widths=", ".join(map(str, range(4, 4 + trials // 50, 2)))), encoding="utf-8")
+    path.write_text(
+        STUDY.format(
+            stem_widths=", ".join(map(str, range(4, 4 + trials // 50, 2))),
+            baseline="stem_width = 4" if trials > 100 else "",
+        ),
+        encoding="utf-8",
+    )
     study, out = Study.load(path), folder / "out"
     place = None if storage is None else parse_url(storage)
     with mock.patch.object(attempt, "train", train), mock.patch.object(crew, "serve", serve):
@@ -94,21 +99,23 @@ def once(trials: int, workers: int, storage: str | None, folder: Path) -> None:
         began = time.perf_counter()
         run_study(study, out, "cpu", workers=workers, place=place)
     ran = time.perf_counter() - began
-    began = time.perf_counter()
+    mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     table = trials_of(study, out)
-    arms(table, study)
-    status = time.perf_counter() - began
     assert len(table) == trials
     assert set(table["state"]) == {"finished"}
-    began = time.perf_counter()
-    write_report(study, out, "")
-    report = time.perf_counter() - began
-    mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status, report = (told(word, out) for word in ("status", "report"))
     print(  # noqa: T201
         f"| {trials:,} | {workers} | {ran:.1f} s | {1000 * ran / trials:.1f} ms | {status:.2f} s | {report:.2f} s "
         f"| {mib:,.0f} MiB |",
         flush=True,
     )
+
+
+def told(word: str, out: Path) -> float:
+    """Seconds of `sunetlab study WORD`, the start of Python included."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "sunetlab", "study", word, str(out)], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
 
 
 def main() -> None:

@@ -124,7 +124,8 @@ class Trainer:
         team: Team = ALONE,
     ) -> None:
         self.run, self.recipe, self.folder, self.device, self.watch = run, run.recipe, folder, device, watch
-        self.team, self.hold = team, Hold(folder) if team.leads else None
+        self.team = team
+        self.hold: Hold | None = None  # of the folder, where this process writes there
         self.train_split, self.val_split = resident([data.split("train"), data.split("val")], device)
         self.size = data.size
         self.bf16 = self.recipe.precision == "bf16" or (self.recipe.precision == "auto" and device.type == "cuda")
@@ -156,6 +157,8 @@ class Trainer:
 
     def run_to_end(self) -> dict[str, Any]:
         """Train from where the folder stands to the last epoch; what result.json holds, but for costs."""
+        if self.team.leads:
+            self.hold = Hold(self.folder)
         self.resume()
         if self.team.world > 1 and len(self.rows) < self.epochs:
             self.agree_on_micro_batch()
