@@ -60,7 +60,7 @@ class Answers:
         Raises:
             InputError: they do not go with each other, or with the network.
         """
-        from sunetlab.model.folder import DATA
+        from sunetlab.folders import DATA
         from sunetlab.train.pictures.label_files import refuse_other_classes
         from sunetlab.train.run import class_names
 

@@ -227,7 +227,7 @@ def _save(file: Path, found: "Evaluation", names: Sequence[str], heading: str, t
 def _refuse_other_classes(run: Path, source: "DataSource", name: str) -> None:
     """Classes as many as the network's, but others or in another order, would give figures that mean nothing."""
     from sunetlab.files import read_table
-    from sunetlab.model.folder import DATA
+    from sunetlab.folders import DATA
 
     if not (run / DATA).exists():
         return

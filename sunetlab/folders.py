@@ -11,6 +11,9 @@ from typing import NamedTuple
 from sunetlab.errors import InputError
 from sunetlab.files import make_folder, refuse_endless
 
+SPEC, WEIGHTS = "spec.toml", "weights.safetensors"  # of a network: in a run's, an export's or an import's folder
+DATA = "data.json"  # what a run keeps of its data, names of classes among it
+
 
 class Kind(NamedTuple):
     """A kind of folder, by what is in it.

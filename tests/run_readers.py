@@ -17,8 +17,9 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 
 from sunetlab import SUNetSpec
+from sunetlab.folders import DATA, SPEC, WEIGHTS
 from sunetlab.model.checkpoint import SPEC_RECORD
-from sunetlab.model.folder import DATA, SPEC, WEIGHTS, load_network
+from sunetlab.model.folder import load_network
 from sunetlab.model.importing import import_checkpoint
 from sunetlab.study import results, snapshot
 from sunetlab.study.definition import Study
@@ -27,7 +28,7 @@ from sunetlab.study.judge import verdicts
 from sunetlab.study.recorded import TOTAL
 from sunetlab.study.runner import run_study
 from sunetlab.study.storage import DATABASE, TRIALS
-from sunetlab.study.testing import TEST, test_value
+from sunetlab.study.tested import TEST, test_value
 from sunetlab.train.loop import Trainer, train
 from sunetlab.train.run import LAST, LOG, RESULT, RUN, Run, claim_record, class_names, read_log, read_result, seen_size
 from sunetlab.train.transfer import Initial

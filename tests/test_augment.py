@@ -13,7 +13,8 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as reference
 
-from sunetlab.train.augment import Augment, _affine, _bilinear, _nearest, _sources, augment, prepare
+from sunetlab.train.augment import _affine, _bilinear, _nearest, _sources, augment, prepare
+from sunetlab.train.augmentation import Augment
 from sunetlab.train.colour import DEVIATION, MEAN, jitter
 from sunetlab.train.data import VOID
 

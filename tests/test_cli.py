@@ -77,6 +77,18 @@ def test_analysing_commands_import_no_torch() -> None:
         assert done.stdout.splitlines()[-1] == "set()", line
 
 
+def test_who_looks_at_a_study_imports_no_torch(said: Said, tmp_path: Path) -> None:
+    """Which takes longer than all that there is to be looked at."""
+    write_study(tmp_path)
+    assert said("study run tiny.toml --trials 0 --device cpu --out out")[0] == 0
+    lines = ("study list", "study status out", "study verdict out", "study report out")
+    code = f"import sys; from sunetlab.cli.main import run; [run(line.split()) for line in {lines}]"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print('torch' in sys.modules)"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "False"
+
+
 def test_train_evaluate_and_build_read_one_run(said: Said) -> None:
     status, out, err = said(f"train {TINY} {SCENES} --epochs 2 --batch-size 8 --out net --device cpu")
     assert status == 0, err

@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sunetlab.train.augment import Augment, augment, prepare
+from sunetlab.train.augment import augment, prepare
+from sunetlab.train.augmentation import Augment
 from sunetlab.train.data import DataConfig, open_data
 from sunetlab.train.metrics import confusion_matrix, mean_iou
 

@@ -13,7 +13,8 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from sunetlab.errors import InputError
-from sunetlab.train.augment import Augment, augment
+from sunetlab.train.augment import augment
+from sunetlab.train.augmentation import Augment
 from sunetlab.train.data import DataConfig, FileSplit, open_data
 from sunetlab.train.data.frames import bounded, centred, fitted
 

@@ -16,7 +16,7 @@ from sunetlab import SUNetSpec
 from sunetlab.errors import InputError
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
-from sunetlab.train.augment import Augment
+from sunetlab.train.augmentation import Augment
 from sunetlab.train.data import VOID, DataConfig, open_data
 from sunetlab.train.data.published.voc_masks import read_sbd
 from sunetlab.train.evaluate import evaluate

@@ -9,7 +9,8 @@ import torch
 from sunetlab import SUNetSpec, build
 from sunetlab.spec import Task
 from sunetlab.train import compiling
-from sunetlab.train.augment import Augment, augment
+from sunetlab.train.augment import augment
+from sunetlab.train.augmentation import Augment
 from sunetlab.train.data import resident
 from sunetlab.train.loop import Trainer, train
 from sunetlab.train.run import read_log

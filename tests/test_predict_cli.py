@@ -11,7 +11,7 @@ from PIL import Image
 
 from sunetlab import SUNetSpec
 from sunetlab.cli import evaluate as evaluate_command
-from sunetlab.model.folder import DATA, WEIGHTS
+from sunetlab.folders import DATA, WEIGHTS
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
 from sunetlab.spec import Task

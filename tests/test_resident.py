@@ -9,7 +9,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sunetlab.spec import Task
-from sunetlab.train.augment import Augment, augment
+from sunetlab.train.augment import augment
+from sunetlab.train.augmentation import Augment
 from sunetlab.train.data import Batch, FileSplit, MemorySplit
 from sunetlab.train.data import resident as module
 from sunetlab.train.data.resident import resident

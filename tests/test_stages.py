@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from scipy import stats
 
 from sunetlab import InputError, SUNetSpec, analyze
-from sunetlab.study import attempt, results, runner, testing
+from sunetlab.study import attempt, results, runner, tested, testing
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import make_designs
 from sunetlab.study.judge import rankings, rates_at_edge, verdicts
@@ -235,7 +235,7 @@ def test_winners_are_tested_when_the_last_of_them_has_ended(tmp_path: Path, monk
 def test_a_damaged_test_figure_is_no_figure(text: str, tmp_path: Path) -> None:
     (tmp_path / "test.json").write_text(text)
     with pytest.raises(InputError, match=r"test\.json"):
-        testing.test_value(tmp_path)
+        tested.test_value(tmp_path)
 
 
 @pytest.mark.usefixtures("quick")

@@ -22,7 +22,7 @@ from PIL import Image
 from sunetlab import InputError, Report, SUNetSpec, analyze
 from sunetlab.cli.output import binary, print_json, print_table, short
 from sunetlab.files import validate
-from sunetlab.model.folder import DATA, WEIGHTS
+from sunetlab.folders import DATA, WEIGHTS
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
 from sunetlab.train.data import DataConfig

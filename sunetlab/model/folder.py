@@ -3,12 +3,10 @@
 from pathlib import Path
 
 from sunetlab.errors import InputError
+from sunetlab.folders import SPEC, WEIGHTS
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import load_weights
 from sunetlab.spec import SUNetSpec
-
-SPEC, WEIGHTS = "spec.toml", "weights.safetensors"
-DATA = "data.json"  # what a run keeps of its data, names of classes among it
 
 
 def load_network(folder: Path) -> SUNet:

@@ -14,10 +14,9 @@ from torch import Tensor
 
 from sunetlab.errors import InputError
 from sunetlab.files import validate, write_table
-from sunetlab.folders import Kind, whole_folder
+from sunetlab.folders import SPEC, WEIGHTS, Kind, whole_folder
 from sunetlab.model import authors
 from sunetlab.model.checkpoint import SPEC_RECORD, Checkpoint, read_checkpoint
-from sunetlab.model.folder import SPEC, WEIGHTS
 from sunetlab.model.weights import write_weights
 from sunetlab.presets import published_name
 from sunetlab.spec import SUNetSpec

@@ -7,8 +7,7 @@ from typing import Any
 
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, write_table
-from sunetlab.folders import Kind, whole_folder
-from sunetlab.model.folder import DATA, SPEC, WEIGHTS
+from sunetlab.folders import DATA, SPEC, WEIGHTS, Kind, whole_folder
 from sunetlab.train.run import RESULT, RUN, Run
 
 CHOICE = "choice.json"

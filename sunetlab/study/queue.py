@@ -24,8 +24,7 @@ from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, LOST, SINCE, STAGE
 from sunetlab.study.storage import TRIALS, database_errors, open_optuna, read_trials
 from sunetlab.study.watch import SilentStudy, StudyWatch
 from sunetlab.train.data import DataSource
-from sunetlab.train.evaluate import OBJECTIVE
-from sunetlab.train.run import RESULT, Run, claim_record, read_log
+from sunetlab.train.run import OBJECTIVE, RESULT, Run, claim_record, read_log
 from sunetlab.train.watch import Watch
 
 CHUNK = 64  # candidates that stand in line at most: whoever looks at the database reads all of them anew

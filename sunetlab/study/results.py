@@ -28,9 +28,8 @@ from sunetlab.study.recorded import (
     reason_of,
     stage_of,
 )
-from sunetlab.study.runner import STUDY
-from sunetlab.study.storage import TRIALS, database_errors, read_trials
-from sunetlab.study.testing import test_value
+from sunetlab.study.storage import STUDY, TRIALS, database_errors, read_trials
+from sunetlab.study.tested import test_value
 from sunetlab.train.run import RESULT, Run, read_result
 
 STATES = {

@@ -33,14 +33,13 @@ from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.designs import check_designs
 from sunetlab.study.queue import Queue
 from sunetlab.study.shared import RESTART_S, place_of, settle_place
-from sunetlab.study.storage import DATABASE, database_errors
+from sunetlab.study.storage import DATABASE, LOCK, STUDY, database_errors
 from sunetlab.study.testing import read_test
 from sunetlab.study.watch import SilentStudy, Stopping, StudyWatch
 from sunetlab.train.data import DataSource, open_data
 from sunetlab.train.device import pick_device
 from sunetlab.train.team import ALONE, Team
 
-STUDY, LOCK = "study.toml", ".lock"
 LOOK_S = 0.5  # seconds to wait for somebody who only looks whether the lock is held
 
 

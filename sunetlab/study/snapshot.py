@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from sunetlab.files import read_table
-from sunetlab.model.folder import DATA
+from sunetlab.folders import DATA
 from sunetlab.study.company import is_alive
 from sunetlab.study.definition import Study
 from sunetlab.study.results import to_come, trials, trials_of
-from sunetlab.study.runner import LOCK
 from sunetlab.study.shared import place_of
-from sunetlab.study.storage import TRIALS
+from sunetlab.study.storage import LOCK, TRIALS
 from sunetlab.train.run import LOG, RUN, Run, read_log
 
 

@@ -21,7 +21,7 @@ from sunetlab.study.pruning import make_pruner
 from sunetlab.study.recorded import check
 from sunetlab.study.shared import open_shared, parse_url, place_of
 
-DATABASE, TRIALS = "optuna.db", "trials"
+STUDY, LOCK, DATABASE, TRIALS = "study.toml", ".lock", "optuna.db", "trials"  # in a study's folder
 BUSY_S = 60  # seconds to wait for somebody who reads the database
 
 

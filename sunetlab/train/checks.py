@@ -5,8 +5,9 @@ from torch import Tensor
 from sunetlab.analysis.cost import area
 from sunetlab.analysis.report import Report, analyze
 from sunetlab.errors import InputError
+from sunetlab.train.data.config import VOID
 from sunetlab.train.data.source import Split
-from sunetlab.train.data.split import VOID, MemorySplit
+from sunetlab.train.data.split import MemorySplit
 from sunetlab.train.memory import micro_batches
 from sunetlab.train.recipe import Recipe
 from sunetlab.train.run import Run

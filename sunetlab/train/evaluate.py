@@ -17,7 +17,6 @@ from sunetlab.train.data.source import Split
 from sunetlab.train.predict import Predictor, evaluating, refuse_too_small
 from sunetlab.train.team import ALONE, Team
 
-OBJECTIVE: dict[Task, str] = {"classification": "accuracy", "segmentation": "miou"}  # what "best" means, in [0, 1]
 NO_CLASS = -100  # torch's own mark of a target that does not count; no image has it
 
 

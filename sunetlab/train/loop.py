@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from sunetlab.analysis.report import analyze
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.files import remove_leftovers, whole_file, write_table, write_text
+from sunetlab.folders import DATA, WEIGHTS
 from sunetlab.model.checkpoint import load_plain
-from sunetlab.model.folder import DATA, WEIGHTS
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
 from sunetlab.train.augment import draw, view
@@ -31,12 +31,12 @@ from sunetlab.train.compiling import Choice, choose, compile_errors, compile_net
 from sunetlab.train.data.resident import resident
 from sunetlab.train.data.source import DataSource, Split
 from sunetlab.train.device import lies_channels_last, machine, pick_device
-from sunetlab.train.evaluate import OBJECTIVE, counted, evaluate, loss_sum
+from sunetlab.train.evaluate import counted, evaluate, loss_sum
 from sunetlab.train.hold import Hold
 from sunetlab.train.memory import LackOfMemoryError, free_memory, is_out_of_memory, micro_batches
 from sunetlab.train.optimizer import make_optimizer, set_lr
 from sunetlab.train.rehearsal import TrainerRehearsal, lacks_memory
-from sunetlab.train.run import LAST, LOG, RESULT, Run, claim_record, read_result
+from sunetlab.train.run import LAST, LOG, OBJECTIVE, RESULT, Run, claim_record, read_result
 from sunetlab.train.team import ALONE, Team
 from sunetlab.train.transfer import Initial
 from sunetlab.train.watch import Silent, Watch

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sunetlab.draw.words import plural
 from sunetlab.errors import InputError
 from sunetlab.files import read_table, validate
-from sunetlab.train.augment import Augment
+from sunetlab.train.augmentation import Augment
 from sunetlab.train.recipes import RECIPES
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -11,22 +11,24 @@ result.json          written last: a run that has it is finished
 
 import json
 from pathlib import Path
-from typing import Any, Self, TypeGuard
+from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from sunetlab.errors import InputError
 from sunetlab.files import make_folder, read_table, validate, write_table
-from sunetlab.folders import refuse_links_out
-from sunetlab.model.folder import DATA, SPEC, load_network
-from sunetlab.model.sunet import SUNet
-from sunetlab.spec import SUNetSpec
-from sunetlab.train.data import DataConfig
+from sunetlab.folders import DATA, SPEC, refuse_links_out
+from sunetlab.spec import SUNetSpec, Task
+from sunetlab.train.data.config import DataConfig
 from sunetlab.train.data.image_files import shown
+from sunetlab.train.init import Init
 from sunetlab.train.recipe import Recipe
-from sunetlab.train.transfer import Init
 from sunetlab.whole import pair
 
+if TYPE_CHECKING:
+    from sunetlab.model.sunet import SUNet
+
+OBJECTIVE: dict[Task, str] = {"classification": "accuracy", "segmentation": "miou"}  # what "best" means, in [0, 1]
 RUN, LOG, LAST, RESULT = "run.toml", "log.jsonl", "last.pt", "result.json"
 RESULT_KEYS = {  # what others read of it
     **{"objective": str, "value": float, "best": dict, "last": dict, "seconds": float},
@@ -144,12 +146,14 @@ def _is_row(row: object, epoch: int) -> bool:
     return all(type(row.get(key)) in (int, float) for key in read)
 
 
-def load_model(folder: Path) -> tuple[SUNet, Run]:
+def load_model(folder: Path) -> "tuple[SUNet, Run]":
     """The network of a run or of an exported configuration, with its best weights.
 
     Raises:
         InputError: not such a folder, or one without usable weights.
     """
+    from sunetlab.model.folder import load_network
+
     run = Run.load(folder)
     return load_network(folder), run
 

@@ -10,28 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from sunetlab.errors import InputError
 from sunetlab.files import read_table
-from sunetlab.model.folder import DATA, WEIGHTS
+from sunetlab.folders import DATA, WEIGHTS
 from sunetlab.model.weights import read_weights
+from sunetlab.train.init import Init
 from sunetlab.train.optimizer import CLASSIFIER, HEAD
-
-
-class Init(BaseModel):
-    """Which weights a run started from.
-
-    Attributes:
-        source: the folder or file, as it was given.
-        sha256: of the file of weights.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    source: str
-    sha256: str
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,7 @@ from sunetlab.study.page.strip import strip
 from sunetlab.study.standing import standing
 from sunetlab.study.storage import TRIALS
 from sunetlab.study.verdict import Verdict
-from sunetlab.train.evaluate import OBJECTIVE
-from sunetlab.train.run import read_result
+from sunetlab.train.run import OBJECTIVE, read_result
 
 VALUE_NAMES = {"accuracy": "accuracy", "miou": "mIoU"}  # as results name them, as people do
 

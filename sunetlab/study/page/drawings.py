@@ -8,7 +8,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from sunetlab.draw.network import draw_network
-from sunetlab.model.folder import SPEC
+from sunetlab.folders import SPEC
 from sunetlab.spec import SUNetSpec
 from sunetlab.study.page.rows import Group
 from sunetlab.train.run import read_result

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+VOID = 255
 Task = Literal["classification", "segmentation"]
 
 SOURCE_FORMS = {

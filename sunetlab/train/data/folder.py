@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from sunetlab.errors import InputError
-from sunetlab.train.data.config import DataConfig, Task
+from sunetlab.train.data.config import VOID, DataConfig, Task
 from sunetlab.train.data.files import FilesSource, SplitFiles
 from sunetlab.train.data.folder_layout import read_layout
 from sunetlab.train.data.image_files import image_size, mask_size, px, read_image, read_mask, shown
-from sunetlab.train.data.split import VOID, Batch, Progress
+from sunetlab.train.data.split import Batch, Progress
 from sunetlab.train.data.splits import Item, Splits, make_splits
 
 

@@ -13,8 +13,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sunetlab.errors import InputError, first_line
 from sunetlab.files import refuse_endless
+from sunetlab.train.data.config import VOID
 from sunetlab.train.data.frames import Frame, Size, View
-from sunetlab.train.data.split import VOID
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it prints lines of its own about a broken file
 

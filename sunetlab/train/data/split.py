@@ -14,7 +14,6 @@ from sunetlab.train.data.config import Task
 from sunetlab.train.data.sent import sent
 from sunetlab.train.parent import end_with_parent
 
-VOID = 255
 """The label of a pixel that is neither learnt nor judged."""
 
 Progress = Callable[[int, int], None]

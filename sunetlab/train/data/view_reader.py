@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from sunetlab.errors import InputError
-from sunetlab.train.data.config import Task
+from sunetlab.train.data.config import VOID, Task
 from sunetlab.train.data.frames import Frame, Size, View
 from sunetlab.train.data.image_files import U8, px, read_view, shown, view_mask
-from sunetlab.train.data.split import VOID, Batch
+from sunetlab.train.data.split import Batch
 
 
 class Names(Sequence[str]):

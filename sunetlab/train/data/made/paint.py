@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from sunetlab.train.data.config import VOID
 from sunetlab.train.data.made.clutter import add_clutter
 from sunetlab.train.data.made.hashing import F32, U64, bits, uniform
 from sunetlab.train.data.made.objects import MOST, Objects, draw_objects, outlines
 from sunetlab.train.data.made.shapes import Mask
 from sunetlab.train.data.made.style import SCENES, Style
 from sunetlab.train.data.made.textures import Surfaces, apart, draw_surfaces, patterns
-from sunetlab.train.data.split import VOID
 
 U8 = NDArray[np.uint8]
 

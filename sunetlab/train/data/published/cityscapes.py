@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from sunetlab.train.data.config import SOURCE_SIZES, DataConfig
+from sunetlab.train.data.config import SOURCE_SIZES, VOID, DataConfig
 from sunetlab.train.data.files import FilesSource, SplitFiles
 from sunetlab.train.data.frames import Size, stretched
 from sunetlab.train.data.image_files import U8, mask_size, read_mask
 from sunetlab.train.data.listing import data_folder, files_in, folders_in
 from sunetlab.train.data.published.counts import check_counts, present
-from sunetlab.train.data.split import VOID, Progress
+from sunetlab.train.data.split import Progress
 from sunetlab.train.data.splits import Item, make_splits
 from sunetlab.train.data.view_reader import Names, ViewReader
 

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sunetlab.errors import InputError
+from sunetlab.train.data.config import VOID
 from sunetlab.train.data.frames import Size
 from sunetlab.train.data.image_files import U8
-from sunetlab.train.data.split import VOID
 
 
 def mask_tools() -> ModuleType:
