@@ -26,6 +26,7 @@ from sunetlab.study.patience import Patient
 from sunetlab.study.queue import LOSSES, Queue
 from sunetlab.study.recorded import INTERRUPTED, PULSE, folder_of, reason_of
 from sunetlab.study.shared import parse_url, place_of, settle_place
+from sunetlab.study.turn import STALE_S, Turn
 from sunetlab.train.data import open_data
 from tests.conftest import Said
 from tests.tiny import SEARCH, STUDY, write_study
@@ -267,6 +268,36 @@ def test_a_trial_is_given_up_by_its_pulse_and_nobody_s_clock(tmp_path: Path) -> 
         assert not second.company.gone(second.queue.optuna.trials)
     clock.now += 1.1 * MISSED * BEAT_S
     assert [trial.number for trial in second.company.gone(second.queue.optuna.trials)] == [running.number]
+
+
+def test_one_at_a_time_puts_candidates_in_line(tmp_path: Path) -> None:
+    """Or all who begin at once would put the same in line."""
+    study, database, clock = Study.load(write_study(tmp_path, STUDY)), get_storage(InMemoryStorage()), Clock()
+    (tmp_path / "out").mkdir()
+    turn = Turn(tmp_path / "out" / ".line-classification", clock)
+    with turn.taken() as is_ours:
+        assert is_ours
+        party = Party(study, tmp_path / "out", database, clock)
+        assert party.take()  # nobody yet, but it is not over
+        assert not party.queue.optuna.trials
+    party.take()
+    assert len(party.queue.optuna.trials) == 4
+    assert not turn.path.exists()
+
+
+def test_whose_turn_it_was_when_he_was_killed_holds_nobody_up_for_long(tmp_path: Path) -> None:
+    clock = Clock()
+    turn, other = (Turn(tmp_path / "turn", clock) for _ in range(2))
+    for _ in range(3):
+        clock.now += 0.9 * STALE_S
+        (tmp_path / "turn").write_text(f"somebody at {clock.now}")  # it goes on
+        with turn.taken() as is_ours:
+            assert not is_ours
+    clock.now += 1.1 * STALE_S
+    with turn.taken() as is_ours, other.taken() as is_theirs:
+        assert (is_ours, is_theirs) == (True, False)
+    with other.taken() as is_theirs:
+        assert is_theirs
 
 
 # A database that is away for a while.

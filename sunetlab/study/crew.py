@@ -31,6 +31,7 @@ from sunetlab.train.run import Run
 LEAVE_S = 5.0  # for an idle worker to end by itself
 MOST_UNREADY = 20  # workers that die before they are ready, one after another, until the study stops
 MOST_REST_S = 60.0  # the longest pause after workers that died one after another; the first is a second
+_LOOKS_APART = 20.0  # times as long as a look lasts
 _LOOK_S = 0.5  # seconds between two looks whether somebody wants the study to end
 DEAF = {signal.SIGINT, signal.SIGTERM}
 LOOKED_AT = 50  # candidates among which the costliest is looked for
@@ -69,6 +70,7 @@ def together(
         while True:
             if stop() and not crew.busy():
                 raise KeyboardInterrupt
+            looked = time.monotonic()
             for worker in crew.idle():
                 if stop() or (most is not None and begun >= most):
                     break
@@ -79,7 +81,8 @@ def together(
                 worker.begin(queues.index(queue), crew.share(), queue, ticket, watch)
                 begun += 1
             if crew.busy():
-                pauses = [crew.rest_s(), company.pause_s if company.shares and crew.idle() else None]
+                spent = time.monotonic() - looked
+                pauses = [crew.rest_s(), _pause(company, spent) if company.shares and crew.idle() else None]
                 for worker in crew.listen(min((each for each in pauses if each is not None), default=None), stop):
                     crew.note(_end(worker, watch, stop))
             elif stop():
@@ -89,7 +92,12 @@ def together(
             elif not crew.idle():  # they start, or rest
                 crew.listen(_LOOK_S, stop)
             else:  # others train what is left
-                time.sleep(company.pause_s)
+                time.sleep(_pause(company, time.monotonic() - looked))
+
+
+def _pause(company: Company, spent: float) -> float:
+    """Seconds until it is worth to look again: the longer, the more a look costs us and the database."""
+    return max(company.pause_s, _LOOKS_APART * spent)
 
 
 def _take(queues: Sequence[Queue]) -> tuple[Queue, Ticket] | None:

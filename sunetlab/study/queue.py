@@ -22,6 +22,7 @@ from sunetlab.study.line import Entry, line_of
 from sunetlab.study.pruning import Pruning
 from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, LOST, SINCE, STAGE, TOTAL, folder_of, is_open, stage_of
 from sunetlab.study.storage import TRIALS, database_errors, open_optuna, read_trials
+from sunetlab.study.turn import Turn
 from sunetlab.study.watch import SilentStudy, StudyWatch
 from sunetlab.train.data import DataSource
 from sunetlab.train.run import OBJECTIVE, RESULT, Run, claim_record, read_log
@@ -78,6 +79,7 @@ class Queue:
         self.again: dict[str, int] = {}  # whose result does not count any more, and so many trials before
         self.optuna = open_optuna(study, task.task, folder, database)
         self.ledger = Ledger(self.optuna)
+        self.turn = Turn(folder / f".line-{task.task}")
         with database_errors(folder):
             if self.optuna.user_attrs.get(FEASIBLE) != self.line.feasible:
                 self.optuna.set_user_attr(FEASIBLE, self.line.feasible)
@@ -102,7 +104,9 @@ class Queue:
             self._call(called, trials, settled)
             self.ledger.look()
             if not self.ledger.waiting():
-                self._line_up()
+                with self._turn() as is_ours:
+                    if is_ours and not self.ledger.waiting():
+                        self._line_up()
 
     def is_lost(self, trial: FrozenTrial) -> bool:
         """Whether somebody took a finished trial's result away: its candidate is made again."""
@@ -228,9 +232,22 @@ class Queue:
         """See who stands in line; those whose trials nobody works at any more do again, then those whose turn it is."""
         self.ledger.look()
         if not self.ledger.waiting() and not self._call_again():
-            self._come()
+            with self._turn() as is_ours:
+                if is_ours and not self.ledger.waiting():
+                    self._come()
         self.standing.extend(self.ledger.waiting())
         return bool(self.standing)
+
+    @contextmanager
+    def _turn(self) -> Iterator[bool]:
+        """Around putting candidates in line: whether it is ours to do; who else has just done so has been seen."""
+        if not self.company.shares:
+            yield True
+            return
+        with self.turn.taken() as is_ours:
+            if is_ours:
+                self.ledger.look()
+            yield is_ours
 
     def _call_again(self) -> bool:
         """Let those stand in line again whose trials nobody works at any more; whether there are any."""
