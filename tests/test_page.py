@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import random
 import re
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,10 @@ from sunetlab.study.page.sentence import parts
 from sunetlab.study.report import write_report
 from sunetlab.study.runner import run_study
 from sunetlab.study.verdict import Verdict, compare, judged, kendall
+from sunetlab.train.run import Run
 from tests.test_report import HOSTILE, Page, fill, found, make_study, place, title
 from tests.test_stages import SEARCHED, TUNED, train_as
-from tests.tiny import SEARCH, stand_in, write_study
+from tests.tiny import SEARCH, STUDY, stand_in, write_study
 
 differences = st.lists(st.integers(-400, 400).map(lambda points: points / 1000), min_size=2, max_size=8)
 
@@ -194,6 +196,29 @@ def test_of_thousands_of_curves_some_are_drawn_and_it_is_said_how_many(tmp_path:
         assert [curve.best for curve in drawn] == [True] * 6 + [False] * 2
         assert "one of 3 drawn" in curve_chart(drawn, "accuracy", apart(whole))
     assert "drawn" not in curve_chart(drawn, "accuracy")
+
+
+def test_of_many_verdicts_conclusions_come_first_and_all_are_there(tmp_path: Path) -> None:
+    text = STUDY.replace("depth = [1, 2]", f"n = {list(range(4, 20))}").replace("n = 4\n", "depth = 1\n", 1)
+    text = text.replace("seeds = [0, 1]", f"seeds = {list(range(12))}").replace(
+        "[[tasks]]", "[baseline]\nn = 4\n[[tasks]]"
+    )
+    study, values = Study.load(write_study(tmp_path, text)), random.Random(0)
+    levels = {n: (-0.2 if n == 11 else 0.2 if n == 17 else 0.0) for n in range(4, 20)}
+
+    def trained(run: Run, data: Any, folder: Path, *_: Any) -> dict[str, Any]:
+        result = stand_in(run, data, folder)
+        return {**result, "value": 0.5 + levels[run.spec.n] + 0.01 * values.random()}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attempt, "train", trained)
+        run_study(study, tmp_path / "out", "cpu")
+    page = write_report(study, tmp_path / "out", "").read_text()
+    said = re.findall(r'<li class="(better|worse|no-conclusion)"><span', page)
+    assert said[:2] == ["worse", "better"]
+    assert len(said) == 15
+    assert "Of 15 comparisons 1 found better, 1 worse, 13 came to no conclusion." in page
+    assert "<summary>3 more</summary>" in page
 
 
 # The page.

@@ -13,7 +13,7 @@ from sunetlab.files import write_text
 from sunetlab.folders import refuse_links_out
 from sunetlab.study.definition import Study
 from sunetlab.study.page import settings
-from sunetlab.study.page.content import task_pages
+from sunetlab.study.page.content import MOST_SAID, task_pages
 from sunetlab.study.page.drawings import without_style
 from sunetlab.study.page.forest import SIGNS, signed
 from sunetlab.study.page.rows import Names
@@ -54,6 +54,7 @@ def write_report(study: Study, folder: Path, command: str) -> Path:
         first_drawn=next((page.name for page in pages if page.drawings), ""),
         signs=SIGNS,
         signed=signed,
+        most_said=MOST_SAID,
         startup=STARTUP,
         factors=settings.factors(study),
         shared=settings.shared(study),

@@ -1,6 +1,7 @@
 """What the page says of one task: the verdicts and what they stand on, charts, tables, failures."""
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +29,7 @@ from sunetlab.study.storage import TRIALS
 from sunetlab.study.verdict import Verdict
 from sunetlab.train.run import OBJECTIVE, read_result
 
+MOST_SAID = 12  # verdicts that are said at once; of more, conclusions come first
 VALUE_NAMES = {"accuracy": "accuracy", "miou": "mIoU"}  # as results name them, as people do
 
 
@@ -101,6 +103,20 @@ class TaskPage(NamedTuple):
     def is_tested(self) -> bool:
         """Whether a search's winners were read on the test split."""
         return bool(self.winners) and all(design.row["test"] == design.row["test"] for design in self.winners)
+
+    @property
+    def said(self) -> tuple[Judged, ...]:
+        """The verdicts in the order in which they are read: conclusions first where there are many."""
+        if len(self.verdicts) <= MOST_SAID:
+            return self.verdicts
+        return tuple(sorted(self.verdicts, key=lambda judged: judged.verdict.outcome == "no conclusion"))
+
+    @property
+    def outcomes(self) -> str:
+        """How many comparisons ended how, in words."""
+        counts = Counter[str](judged.verdict.outcome for judged in self.verdicts)
+        ends = {"better": "{} found better", "worse": "{} worse", "no conclusion": "{} came to no conclusion"}
+        return ", ".join(said.format(counts[outcome]) for outcome, said in ends.items() if counts[outcome])
 
     @property
     def is_over(self) -> bool:
