@@ -4,12 +4,9 @@ Nothing random outlives an epoch: the order of the images and their augmentation
 the epoch's number, so a checkpoint needs the network, the optimiser and a counter, and nothing else.
 """
 
-import errno
-import io
 import json
 import math
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,9 +17,8 @@ from torch import Tensor, nn
 
 from sunetlab.analysis.report import analyze
 from sunetlab.errors import InputError, SunetlabError
-from sunetlab.files import remove_leftovers, whole_file, write_table, write_text
+from sunetlab.files import remove_leftovers, write_table, write_text
 from sunetlab.folders import DATA, WEIGHTS
-from sunetlab.model.checkpoint import load_plain
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
 from sunetlab.train.augment import draw, view
@@ -37,6 +33,7 @@ from sunetlab.train.memory import LackOfMemoryError, free_memory, is_out_of_memo
 from sunetlab.train.optimizer import make_optimizer, set_lr
 from sunetlab.train.rehearsal import TrainerRehearsal, lacks_memory
 from sunetlab.train.run import LAST, LOG, OBJECTIVE, RESULT, Run, claim_record, read_result
+from sunetlab.train.state import came_to, checked_rows, load_state, save_state
 from sunetlab.train.team import ALONE, Team
 from sunetlab.train.transfer import Initial
 from sunetlab.train.watch import Silent, Watch
@@ -395,11 +392,7 @@ class Trainer:
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "rows": self.rows}
         if self.choice is not None:
             state["compile"] = self.choice.record()
-        buffer = io.BytesIO()  # torch.save tells of a full disk in words of its own
-        torch.save(state, buffer)
-        with whole_file(self.folder / LAST) as file:
-            file.write(buffer.getbuffer())
-            hold.check()
+        save_state(self.folder, state, hold)
         self.write_log()
 
     def write_log(self) -> None:
@@ -420,48 +413,15 @@ class Trainer:
 
     def take_state(self) -> None:
         """Take the state after the last finished epoch from the disk."""
-        path = self.folder / LAST
-        try:
-            with path.open("rb") as file, warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of what a damaged file holds, whose one line comes below
-                state = load_plain(file, self.device)
-                self.model.load_state_dict(state["model"])
-                self.optimizer.load_state_dict(state["optimizer"])
-            self.rows = _checked_rows(state["rows"], self.epochs)
-            self.choice = Choice(**state["compile"]) if "compile" in state else None
-            self.take_at_once(_came_to(self.rows, self.micro_batches))
-        except (MemoryError, torch.OutOfMemoryError):
-            raise  # the file may be whole: nobody should delete it
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno != errno.EINVAL:  # which is a place before the file's begin
-                raise  # likewise
-            raise InputError(
-                f"{path}: cannot be gone on from ({type(error).__name__}); delete it to start again"
-            ) from None
+        load_state(self.folder, self.device, self.go_on_from)
 
-
-def _came_to(rows: Sequence[dict[str, Any]], micro_batches: Sequence[int]) -> int:
-    """The images at once that the last of these epochs was trained with.
-
-    Raises:
-        ValueError: none of those that the recipe allows.
-    """
-    said = int(rows[-1].get("micro_batch", micro_batches[0])) if rows else micro_batches[0]
-    return micro_batches[micro_batches.index(said)]
-
-
-def _checked_rows(rows: Any, most: int) -> list[dict[str, Any]]:
-    """The rows of the first epochs of `most`, each of plain numbers.
-
-    Raises:
-        ValueError: they are something else.
-    """
-    found = rows if isinstance(rows, list) and all(isinstance(row, dict) for row in rows) else [{}]
-    in_order = len(found) <= most and [row.get("epoch") for row in found] == [*range(1, len(found) + 1)]
-    values = [value for row in found for value in (row.get("train_loss"), row.get("seconds"), *row.values())]
-    if not in_order or not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
-        raise ValueError("rows")
-    return found
+    def go_on_from(self, state: dict[str, Any]) -> None:
+        """Take a state over: network, optimiser, epochs, whether it was compiled, images at once."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.rows = checked_rows(state["rows"], self.epochs)
+        self.choice = Choice(**state["compile"]) if "compile" in state else None
+        self.take_at_once(came_to(self.rows, self.micro_batches))
 
 
 def initial_model(run: Run, initial: Initial | None = None, classes: Sequence[str] | None = None) -> SUNet:
