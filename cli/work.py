@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 MOST_WORKERS = 64
 _PATIENCE = 0.5  # seconds between two signals of somebody who means it
 Workers = Annotated[
-    str, typer.Option(metavar="N|auto", help="Trainings at a time; auto tries how many do most in an hour.")
+    str,
+    typer.Option(metavar="N|auto", help="Trainings at a time, on one GPU after another; auto tries how many do most."),
 ]
 Storage = Annotated[
     str | None,

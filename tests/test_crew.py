@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from optuna.trial import TrialState
 
 from sunetlab import InputError
@@ -23,6 +24,7 @@ from sunetlab.study.pace import COUNTS, Paced, find_pace
 from sunetlab.study.queue import LOSSES
 from sunetlab.study.runner import run_study
 from sunetlab.study.watch import SilentStudy
+from sunetlab.train.device import spread
 from sunetlab.train.watch import Silent
 from tests.test_data_folder import class_folders
 from tests.test_stages import trials
@@ -154,6 +156,16 @@ def test_pauses_double_and_end_with_a_result(tmp_path: Path, monkeypatch: pytest
     resting.rests_until = 0.0
     resting.note(died=True)
     assert resting.rest_s() is None
+
+
+def test_workers_share_out_the_gpus_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert spread("cpu", 2) == ["cpu", "cpu"]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    for gpus, places in ((1, ["auto"] * 5), (4, ["cuda:0", "cuda:1", "cuda:2", "cuda:3", "cuda:0"])):
+        monkeypatch.setattr("torch.cuda.device_count", lambda gpus=gpus: gpus)
+        assert spread("auto", 5) == places
+    monkeypatch.setattr("sunetlab.train.device.pick_device", torch.device)
+    assert spread("cuda:2", 3) == ["cuda:2"] * 3
 
 
 def test_a_worker_is_deaf_to_signals_from_its_first_moment(tmp_path: Path) -> None:

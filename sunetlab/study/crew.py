@@ -25,7 +25,7 @@ from sunetlab.study.pruning import Pruned
 from sunetlab.study.queue import Queue, Ticket
 from sunetlab.study.watch import StudyWatch
 from sunetlab.study.worker import Job, serve
-from sunetlab.train.device import pick_device
+from sunetlab.train.device import pick_device, spread
 from sunetlab.train.run import Run
 
 LEAVE_S = 5.0  # for an idle worker to end by itself
@@ -168,7 +168,8 @@ class Crew:
         """Let there be so many."""
         while len(self.workers) > count:
             self.workers.pop().stop()
-        self.workers += [Worker(self.tasks, self.device) for _ in range(count - len(self.workers))]
+        begun = len(self.workers)
+        self.workers += [Worker(self.tasks, device) for device in spread(self.device, count)[begun:]]
 
     def share(self) -> int:
         """Threads for each."""
