@@ -24,7 +24,7 @@ MOST_WORKERS = 64
 _PATIENCE = 0.5  # seconds between two signals of somebody who means it
 Workers = Annotated[
     str,
-    typer.Option(metavar="N|auto", help="Trainings at a time, on one GPU after another; auto tries how many do most."),
+    typer.Option(metavar="N|auto", help="Trainings at a time, each on the next GPU; auto tries how many do most."),
 ]
 Storage = Annotated[
     str | None,
