@@ -1,6 +1,7 @@
 """Several trainings at a time: the same results as one after another, whoever is killed meanwhile."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -238,6 +239,27 @@ def test_those_who_decode_images_for_workers_end_with_them(killed: bool, tmp_pat
     assert not any(Path(f"/proc/{pid}").exists() for pid in descended)
     if not killed:
         values(Study.load(path), folder)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_trial_whose_folder_is_removed_is_made_again(alone: dict[str, float], workers: int, tmp_path: Path) -> None:
+    study, folder, removed = Study.load(write_study(tmp_path, TWO)), tmp_path / "out", list[Path]()
+
+    class Removing(SilentStudy):
+        def trial(self, task: StudyTask, candidate: Candidate, *_: object) -> Any:
+            home = folder / "trials" / task.task / candidate.folder
+
+            class Told(Silent):
+                def epoch(self, row: dict[str, Any]) -> None:
+                    if not removed and row["epoch"] == 2:
+                        shutil.rmtree(home)
+                        removed.append(home)
+
+            return nullcontext(Told())
+
+    run_study(study, folder, "cpu", watch=Removing(), workers=workers)
+    assert len(removed) == 1
+    assert values(study, folder) == alone
 
 
 def test_what_stops_a_study_stops_it_from_a_worker_too(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import math
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sunetlab.spec import Task
 from sunetlab.train.data import MemorySplit, Progress
 from sunetlab.train.device import lies_channels_last
 from sunetlab.train.evaluate import counted, evaluate, loss_sum, per_class
+from sunetlab.train.hold import TakenOverError
 from sunetlab.train.loop import NotFiniteError, Trainer, initial_model, train
 from sunetlab.train.optimizer import make_optimizer, set_lr
 from sunetlab.train.run import Run, load_model, read_log
@@ -446,3 +448,26 @@ def test_a_classifier_of_other_classes_is_new(tmp_path: Path) -> None:
     assert taken.taken_by(model, ("red", "blue", "green")).new == ("classifier.weight", "classifier.bias")
     (tmp_path / "a" / "data.json").unlink()  # who knows
     assert Initial.read(tmp_path / "a").taken_by(model, ("sky", "road", "car")).new == ()
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_a_training_that_was_overtaken_changes_nothing(most: int, tmp_path: Path) -> None:
+    """It slept after its first epoch; another took it for dead and has done some or all of what it began."""
+    run, data, folder, finished = tiny_run(), TinyData(), tmp_path / "run", dict[str, bytes]()
+
+    class Other(Silent):
+        def epoch(self, row: dict[str, Any]) -> None:
+            if row["epoch"] == most < 3:
+                raise KeyboardInterrupt
+
+    class Sleeper(Silent):
+        def epoch(self, row: dict[str, Any]) -> None:
+            if row["epoch"] == 1:
+                with suppress(KeyboardInterrupt):
+                    train(run, data, folder, "cpu", Other())
+                finished.update({path.name: path.read_bytes() for path in folder.iterdir()})
+            assert {path.name: path.read_bytes() for path in folder.iterdir()} == finished
+
+    with pytest.raises(TakenOverError, match="another training"):
+        train(run, data, folder, "cpu", Sleeper())
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == finished

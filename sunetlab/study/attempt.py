@@ -33,9 +33,11 @@ def attempt(
     except NotFiniteError as error:
         return {"reason": "not finite", "detail": str(error)}
     except (OSError, InputError, ApartError) as error:  # a full disk, changed data, a process that died: not its doing
-        if team.world > 1 or not is_killed_decoder(error):
-            raise
-        return None
+        if team.world == 1 and is_killed_decoder(error):
+            return None
+        if team.world == 1 and isinstance(error, FileNotFoundError) and folder.parent.exists() and not folder.exists():
+            return {"reason": INTERRUPTED, "detail": f"{folder}: was removed"}
+        raise
     except Exception as error:
         if team.world == 1 and is_killed_decoder(error):
             return None

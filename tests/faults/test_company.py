@@ -5,19 +5,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from sunetlab.train.hold import TakenOverError
-from sunetlab.train.loop import train
-from sunetlab.train.watch import Silent
 from tests.faults import postgres
 from tests.faults.siege import Siege
 from tests.faults.studies import ARMS, BEAT_S, FEW, LIMIT_S, PAUSE_S, SMALL, Run, Told, check, write
-from tests.tiny import TinyData, tiny_run
 
 pytestmark = pytest.mark.slow
 
@@ -120,26 +114,3 @@ def test_a_machine_that_sleeps(server: postgres.Server, undisturbed: Run, told: 
     siege.end(LIMIT_S)
     told(siege, "asleep three times")
     check(siege, undisturbed(FEW))
-
-
-@pytest.mark.parametrize("most", [2, 3])
-def test_a_training_that_was_overtaken_changes_nothing(most: int, tmp_path: Path) -> None:
-    """It slept after its first epoch; another took it for dead and has done some or all of what it began."""
-    run, data, folder, finished = tiny_run(), TinyData(), tmp_path / "run", dict[str, bytes]()
-
-    class Other(Silent):
-        def epoch(self, row: dict[str, Any]) -> None:
-            if row["epoch"] == most < 3:
-                raise KeyboardInterrupt
-
-    class Sleeper(Silent):
-        def epoch(self, row: dict[str, Any]) -> None:
-            if row["epoch"] == 1:
-                with suppress(KeyboardInterrupt):
-                    train(run, data, folder, "cpu", Other())
-                finished.update({path.name: path.read_bytes() for path in folder.iterdir()})
-            assert {path.name: path.read_bytes() for path in folder.iterdir()} == finished
-
-    with pytest.raises(TakenOverError, match="another training"):
-        train(run, data, folder, "cpu", Sleeper())
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == finished
