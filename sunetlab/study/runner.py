@@ -31,7 +31,7 @@ from sunetlab.study.company import BEAT_S, Company, Nobody, Others
 from sunetlab.study.crew import together
 from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.designs import check_designs
-from sunetlab.study.queue import Queue
+from sunetlab.study.queue import CHUNK, Queue
 from sunetlab.study.shared import RESTART_S, place_of, settle_place
 from sunetlab.study.storage import DATABASE, LOCK, STUDY, database_errors
 from sunetlab.study.testing import read_test
@@ -156,6 +156,9 @@ def _alone(queues: Sequence[Queue], device: str, most: int | None, watch: StudyW
             if (ended := queue.settle(ticket, outcome)) is not None:
                 watch.told(queue.task, candidate, ended)
             done += 1
+            if done % CHUNK == 0:  # so many trials more were read meanwhile, and stay
+                gc.collect()
+                gc.freeze()
 
 
 def _open(study: Study, task: StudyTask, watch: StudyWatch) -> DataSource:
