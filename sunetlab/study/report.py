@@ -11,6 +11,7 @@ from markupsafe import Markup
 from sunetlab.draw.quantity import short
 from sunetlab.files import write_text
 from sunetlab.folders import refuse_links_out
+from sunetlab.garbage import uncollected
 from sunetlab.study.definition import Study
 from sunetlab.study.page import settings
 from sunetlab.study.page.content import MOST_SAID, task_pages
@@ -35,6 +36,12 @@ def write_report(study: Study, folder: Path, command: str) -> Path:
         SunetlabError: the database is damaged.
     """
     refuse_links_out(folder)
+    with uncollected():
+        write_text(folder / PAGE, _page(study, folder, command))
+    return folder / PAGE
+
+
+def _page(study: Study, folder: Path, command: str) -> str:
     names = Names(study)
     pages = task_pages(study, folder, names)
     templates = Environment(
@@ -46,7 +53,7 @@ def write_report(study: Study, folder: Path, command: str) -> Path:
     )
     templates.filters |= {"short": short, "duration": duration, "plural": plural, "without_style": _without_style}
     script = _file("page.js")
-    text = templates.get_template("page.html.jinja").render(
+    return templates.get_template("page.html.jinja").render(
         study=study,
         pages=pages,
         names=names,
@@ -65,8 +72,6 @@ def write_report(study: Study, folder: Path, command: str) -> Path:
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-    write_text(folder / PAGE, text)
-    return folder / PAGE
 
 
 def duration(seconds: float) -> str:

@@ -1,6 +1,5 @@
 """A study's database: one Optuna study per task, in SQLite in the study's folder or where `shared.PLACE` there says."""
 
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sunetlab.errors import InputError, SunetlabError, first_line
 from sunetlab.folders import refuse_links_out
+from sunetlab.garbage import uncollected
 from sunetlab.study.definition import Study
 from sunetlab.study.patience import Told
 from sunetlab.study.pruning import make_pruner
@@ -88,7 +88,7 @@ def read_trials(found: optuna.Study, study: Study) -> list[FrozenTrial]:
         ValueError: the database has something else.
     """
     try:
-        with _uncollected():
+        with uncollected():
             trials = found.get_trials(deepcopy=False)
     except (
         LookupError,
@@ -100,18 +100,6 @@ def read_trials(found: optuna.Study, study: Study) -> list[FrozenTrial]:
     for trial in trials:
         check(trial, study.told)
     return trials
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Thousands of objects are made and none is garbage: to look for it takes twice as long as to make them."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 @contextmanager

@@ -26,7 +26,7 @@ class Names:
     """
 
     def __init__(self, study: Study) -> None:
-        self.study = study
+        self.study, self.telling = study, study.telling
         self.keys: dict[tuple[Any, ...], str] = {}
 
     def key(self, row: Row) -> str:
@@ -36,7 +36,7 @@ class Names:
 
     def label(self, row: Row) -> str:
         """A design by the factors that tell it from the others: depth 2, n 16."""
-        return ", ".join(f"{name}{TIE}{row[name]}" for name in self.study.telling)
+        return ", ".join(f"{name}{TIE}{row[name]}" for name in self.telling)
 
 
 class Group(NamedTuple):
