@@ -153,7 +153,7 @@ class Siege:
         """
         while (killed := self.kills.total()) < kills:
             ahead = (killed / kills + 0.03) / (len(self.finished) / trials + 0.03)
-            pause = self.chance.expovariate(1 / pause_s) * min(4.0, max(0.2, ahead**4))
+            pause = self.chance.expovariate(1 / pause_s) * min(4.0, max(0.05, ahead**4))
             if not self.attend(pause):
                 return  # the study was too short
             meanwhile(killed)
