@@ -7,6 +7,7 @@ from sunetlab.errors import InputError
 from sunetlab.study.pruning import Pruned
 from sunetlab.study.recorded import INTERRUPTED
 from sunetlab.train.data import DataSource
+from sunetlab.train.data.split import DecoderKilledError
 from sunetlab.train.hold import TakenOverError
 from sunetlab.train.loop import NotFiniteError, train
 from sunetlab.train.memory import LackOfMemoryError, free_memory, is_out_of_memory
@@ -50,7 +51,5 @@ def attempt(
 
 
 def is_killed_decoder(error: Exception) -> bool:
-    """Whether a process that decodes images (torch's DataLoader) was killed, and not wrong."""
-    said = str(error)
-    killed = "DataLoader worker" in said and ("killed by signal" in said or "exited unexpectedly" in said)
-    return isinstance(error, ConnectionError | EOFError) or (isinstance(error, RuntimeError) and killed)
+    """Whether a process that decodes images was killed, and not wrong: the data say so, or its pipe has broken."""
+    return isinstance(error, DecoderKilledError | ConnectionError | EOFError)

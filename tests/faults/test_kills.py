@@ -125,5 +125,5 @@ def test_a_training_whose_decoder_is_killed_has_not_failed(tmp_path: Path) -> No
 
     watch = Killing()
     outcome = attempt(run, open_data(config), tmp_path / "run", "cpu", watch)
-    assert watch.killed == 1
+    assert watch.killed
     assert outcome is None

@@ -20,6 +20,10 @@ Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
 
+class DecoderKilledError(SunetlabError):
+    """A process that decodes images was killed."""
+
+
 class Batch(NamedTuple):
     """Images that travel together, on a canvas of one size.
 
@@ -138,9 +142,9 @@ class FileSplit:
         try:
             return next(batches, None)
         except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
+            if "DataLoader worker" not in str(error) or str(error).startswith("Caught "):  # which it raised itself
                 raise
-            raise SunetlabError(
+            raise DecoderKilledError(
                 f"a process that decodes images was killed, perhaps for lack of memory: {error}"
             ) from None
 
