@@ -51,5 +51,10 @@ def attempt(
 
 
 def is_killed_decoder(error: Exception) -> bool:
-    """Whether a process that decodes images was killed, and not wrong: the data say so, or its pipe has broken."""
-    return isinstance(error, DecoderKilledError | ConnectionError | EOFError)
+    """Whether a process that decodes images was killed, and not wrong: the data say so, or its pipe has broken.
+
+    Or torch does, whose handler of a child's end raises wherever the training just is.
+    """
+    said = str(error)
+    ended = isinstance(error, RuntimeError) and ("killed by signal" in said or "exited unexpectedly" in said)
+    return isinstance(error, DecoderKilledError | ConnectionError | EOFError) or (ended and "DataLoader worker" in said)
