@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from collections import Counter
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -14,11 +15,14 @@ from typing import Any
 
 import pytest
 import torch
+from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from sunetlab import InputError
+from sunetlab.errors import SunetlabError
 from sunetlab.study import crew, results
 from sunetlab.study.candidate import Candidate
+from sunetlab.study.company import Nobody, Others
 from sunetlab.study.crew import MOST_REST_S, Crew
 from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.pace import COUNTS, Paced, find_pace
@@ -144,6 +148,39 @@ def test_candidates_with_which_workers_die_fail_after_pauses_that_grow(
     assert sorted(Counter(lost).items()) == [((name, 0), LOSSES - 1) for name in sorted(table["folder"])]
     assert clock[0] > 2 * MOST_REST_S  # of ten workers that died in a row
     assert max(slept) <= MOST_REST_S
+
+
+def test_a_database_that_was_away_makes_nobody_pause_for_long() -> None:
+    company = Others(InMemoryStorage())
+    pauses = [crew._pause(company, spent) for spent in (0.0, 0.3, 600.0)]
+    assert pauses == [company.pause_s, pytest.approx(6.0), crew.MOST_PAUSE_S]
+    assert crew._pause(Nobody(), 0.0) == 0.0
+
+
+def test_workers_that_die_before_they_are_ready_stop_a_study_only_where_none_gets_so_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = Crew(Study.load(write_study(tmp_path)).tasks, "cpu")
+
+    class Heard:
+        """A worker by what comes of hearing it: it is ready, or it has died at its start."""
+
+        ticket, ready, pipe = None, False, types.SimpleNamespace(closed=False)
+
+        def hear(self, _: object) -> bool:
+            self.ready = heard.pop(0)
+            return not self.ready
+
+    monkeypatch.setattr(crew, "wait", lambda pipes, _: pipes)
+    some.workers = [Heard()]  # type: ignore[list-item]
+    heard = ([False] * crew.MOST_UNREADY + [True]) * 3 + [False] * crew.MOST_UNREADY
+    while heard:
+        some.workers[0].ready = False
+        assert some.listen(None, lambda: False) == []
+    heard = [False]
+    some.workers[0].ready = False
+    with pytest.raises(SunetlabError, match="before they could begin"):
+        some.listen(None, lambda: False)
 
 
 def test_pauses_double_and_end_with_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ from sunetlab.train.run import Run
 LEAVE_S = 5.0  # for an idle worker to end by itself
 MOST_UNREADY = 20  # workers that die before they are ready, one after another, until the study stops
 MOST_REST_S = 60.0  # the longest pause after workers that died one after another; the first is a second
+MOST_PAUSE_S = 10.0  # between two looks
 _LOOKS_APART = 20.0  # times as long as a look lasts
 _LOOK_S = 0.5  # seconds between two looks whether somebody wants the study to end
 DEAF = {signal.SIGINT, signal.SIGTERM}
@@ -92,12 +93,17 @@ def together(
             elif not crew.idle():  # they start, or rest
                 crew.listen(_LOOK_S, stop)
             else:  # others train what is left
-                time.sleep(_pause(company, time.monotonic() - looked))
+                until = time.monotonic() + _pause(company, time.monotonic() - looked)
+                while not stop() and time.monotonic() < until:
+                    time.sleep(_LOOK_S)
 
 
 def _pause(company: Company, spent: float) -> float:
-    """Seconds until it is worth to look again: the longer, the more a look costs us and the database."""
-    return max(company.pause_s, _LOOKS_APART * spent)
+    """Seconds until it is worth to look again: the longer, the more a look costs us and the database.
+
+    One that lasted long because the database was away says nothing of that.
+    """
+    return max(company.pause_s, min(MOST_PAUSE_S, _LOOKS_APART * spent))
 
 
 def _take(queues: Sequence[Queue]) -> tuple[Queue, Ticket] | None:
@@ -216,7 +222,10 @@ class Crew:
         ready, ended = wait([worker.pipe for worker in listening], seconds), []
         for worker in listening:
             was_ready = worker.ready
-            if worker.pipe not in ready or not worker.hear(stop):
+            if worker.pipe not in ready:
+                continue
+            if not worker.hear(stop):
+                self.unready = 0 if worker.ready else self.unready
                 continue
             if worker.ticket is not None:
                 ended.append(worker)
