@@ -26,7 +26,7 @@ from sunetlab.study.definition import Study
 from sunetlab.study.patience import Patient
 from sunetlab.study.queue import LOSSES, Queue
 from sunetlab.study.recorded import INTERRUPTED, PULSE, folder_of, reason_of
-from sunetlab.study.shared import parse_url, place_of, settle_place
+from sunetlab.study.shared import open_shared, parse_url, place_of, settle_place
 from sunetlab.study.turn import STALE_S, Turn
 from sunetlab.train.data import open_data
 from tests.conftest import Said
@@ -374,6 +374,31 @@ def test_patience_ends_and_other_errors_are_no_reason_for_it(monkeypatch: pytest
         with pytest.raises(type(error)):
             Patient(Away(wrong, 1.0, random.Random(0))).get_all_studies()
     assert len(told) == len(slept)
+
+
+@pytest.mark.parametrize(("wait_s", "answers"), [(0.0, False), (60.0, True)])
+def test_a_server_that_is_known_is_waited_for_when_somebody_begins(
+    wait_s: float, answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("psycopg")
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    told: list[float | None] = []
+    away = [gone(), gone()]
+
+    def connect(*_: Any, **__: Any) -> BaseStorage:
+        if away:
+            raise away.pop()
+        return InMemoryStorage()
+
+    monkeypatch.setattr("sunetlab.study.shared.RDBStorage", connect)
+    url = parse_url("postgresql://me@host/studies")
+    if answers:
+        assert isinstance(open_shared(url, told.append, wait_s), Patient)
+        assert len(told) == 2
+    else:
+        with pytest.raises(InputError, match="closed the connection"):
+            open_shared(url, told.append, wait_s)
+        assert not told
 
 
 # Where the database is.

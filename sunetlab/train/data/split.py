@@ -24,6 +24,18 @@ class DecoderKilledError(SunetlabError):
     """A process that decodes images was killed."""
 
 
+def is_killed_decoder(error: BaseException) -> bool:
+    """Whether an error says that a process that decodes images was killed, rather than what it found wrong.
+
+    Its pipe breaks, or torch says so, whose handler of a child's end raises wherever this process just is.
+    """
+    said = str(error)
+    ended = "DataLoader worker" in said and ("killed by signal" in said or "exited unexpectedly" in said)
+    return isinstance(error, DecoderKilledError | ConnectionError | EOFError) or (
+        isinstance(error, RuntimeError) and ended
+    )
+
+
 class Batch(NamedTuple):
     """Images that travel together, on a canvas of one size.
 
@@ -142,7 +154,7 @@ class FileSplit:
         try:
             return next(batches, None)
         except RuntimeError as error:
-            if "DataLoader worker" not in str(error) or str(error).startswith("Caught "):  # which it raised itself
+            if not is_killed_decoder(error):
                 raise
             raise DecoderKilledError(
                 f"a process that decodes images was killed, perhaps for lack of memory: {error}"
