@@ -33,7 +33,7 @@ data = {{ {data} }}
 SHAPES = 'source = "shapes", size = 24, train = 96, val = 32'
 ARMS = 4
 FEW = 7  # seeds, of studies that one thing happens to
-SEEDS = max(FEW, 12 * KILLS // 10 // ARMS)  # more trials than kills
+SEEDS = max(FEW, 16 * KILLS // 10 // ARMS)  # more trials than kills
 
 Run = Callable[[int], Path]  # seeds → the folder of a study of so many that nobody disturbed
 Told = Callable[[Siege, str], None]  # of a siege, and what happened besides
