@@ -11,6 +11,7 @@ from scipy import stats
 
 from sunetlab.study.verdict import (
     compare,
+    compare_all,
     detectable_effect,
     dkw_band,
     fewest_pairs,
@@ -87,6 +88,21 @@ def test_intervals_of_little() -> None:
     for first, second in (([], []), ([1.0], [1.0, 2.0]), ([math.nan], [1.0])):
         with pytest.raises(ValueError, match=r"pairs|not finite"):
             compare(first, second)
+
+
+def test_many_intervals_at_once_are_those_that_scipy_gives_of_each() -> None:
+    """Rounded results, of which many resamples have equal means: the order of a sum would move the bias correction."""
+    rng = np.random.default_rng(3)
+    samples = [rng.normal(0.01, 0.02, count).round(3) for count in (5, 10, 2, 10, 1, 7, 10) for _ in range(40)]
+    samples[7] = np.full(5, 0.25)
+    found = compare_all((np.zeros(len(sample)), sample) for sample in samples)
+    assert [one.differences for one in found] == [tuple(sample.tolist()) for sample in samples]
+    for one, sample in zip(found, samples, strict=True):
+        if len(sample) == 1 or np.ptp(sample) == 0:
+            continue
+        alone = stats.bootstrap((sample,), np.mean, method="BCa", rng=np.random.default_rng(0)).confidence_interval
+        assert (one.low, one.high) == pytest.approx((alone.low, alone.high), rel=1e-12, abs=1e-15)
+        assert one == compare(np.zeros(len(sample)), sample)
 
 
 # ------------------------------------------------------------------------------------------------------------ power

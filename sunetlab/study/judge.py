@@ -10,7 +10,7 @@ from sunetlab.study.baseline import families
 from sunetlab.study.definition import OF_TASKS, Study
 from sunetlab.study.designs import beside
 from sunetlab.study.results import last_stage
-from sunetlab.study.verdict import Comparison, Ranking, Verdict, compare, judged, ranked
+from sunetlab.study.verdict import Comparison, Ranking, Verdict, compare_all, judged, ranked
 
 Levels = tuple[Any, ...]
 Values = dict[Levels, dict[int, float]]  # an arm's levels → seed → result
@@ -117,22 +117,21 @@ def _compared(
     named: Mapping[Levels, str], values: Values, base: Levels, others: list[Levels]
 ) -> dict[tuple[str, str], Comparison]:
     """Every arm of a family that shares a seed with its baseline, by both names."""
-    found = {}
-    for arm in others:
-        shared = sorted(values[arm].keys() & values[base].keys())
-        if shared:
-            first, second = ([values[each][seed] for seed in shared] for each in (base, arm))
-            found[named[arm], named[base]] = compare(first, second)
-    return found
+    shared = {arm: seeds for arm in others if (seeds := sorted(values[arm].keys() & values[base].keys()))}
+    pairs = [
+        ([values[base][seed] for seed in seeds], [values[arm][seed] for seed in seeds]) for arm, seeds in shared.items()
+    ]
+    return dict(zip([(named[arm], named[base]) for arm in shared], compare_all(pairs), strict=True))
 
 
 def _values(table: pd.DataFrame, names: list[str], column: str) -> Values:
     """Every arm that has a trial, with the results of those that finished."""
     values: Values = {}
-    for row in table.to_dict("records"):
-        found = values.setdefault(tuple(row[name] for name in names), {})
-        if row["state"] == "finished":
-            found[int(row["seed"])] = float(row[column])
+    state, seed, value = (table[name].tolist() for name in ("state", "seed", column))
+    for place, arm in enumerate(zip(*(table[name].tolist() for name in names), strict=True)):
+        found = values.setdefault(arm, {})
+        if state[place] == "finished":
+            found[int(seed[place])] = float(value[place])
     return values
 
 

@@ -46,7 +46,12 @@ def open_storage(
     place = place_of(folder)
     if url is not None or place is not None:
         return open_shared(url or parse_url(str(place and place.url)), told, wait_s)
-    return RDBStorage(f"sqlite:///{quote(str(folder / DATABASE))}", engine_kwargs={"connect_args": {"timeout": BUSY_S}})
+    database = RDBStorage(
+        f"sqlite:///{quote(str(folder / DATABASE))}", engine_kwargs={"connect_args": {"timeout": BUSY_S}}
+    )
+    database.remove_session()
+    database.scoped_session.configure(expire_on_commit=False)
+    return database
 
 
 def name_of(study: Study, task: str, folder: Path) -> str:

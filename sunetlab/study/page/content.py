@@ -146,7 +146,8 @@ def _task_page(
     text, doubt = standing(last.arms, value_name, is_over=counts.left == 0)
     said = verdicts(study, table, name)
     scale = forest.scale(said)
-    keys = {label(study, tuple(row[word] for word in study.varied)): names.key(row) for row in mine}
+    arms = {tuple(row[word] for word in study.varied): row for row in mine}
+    keys = {label(study, levels): names.key(row) for levels, row in arms.items()}
     important = matters(study, found)
     edf, edf_note = errors(study, table, name, found, value_name)
     finished = [trial for trial in mine if trial["state"] == "finished"]

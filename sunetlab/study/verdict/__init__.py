@@ -2,7 +2,7 @@
 
 from sunetlab.study.verdict.edf import Band, dkw_band
 from sunetlab.study.verdict.family import holm
-from sunetlab.study.verdict.paired import Comparison, compare, fewest_pairs, sign_flip_p
+from sunetlab.study.verdict.paired import Comparison, compare, compare_all, fewest_pairs, sign_flip_p
 from sunetlab.study.verdict.power import detectable_effect, pairs_needed, power_of
 from sunetlab.study.verdict.rank import Rank, kendall
 from sunetlab.study.verdict.ranking import Ranking, ranked
@@ -15,6 +15,7 @@ __all__ = [
     "Ranking",
     "Verdict",
     "compare",
+    "compare_all",
     "detectable_effect",
     "dkw_band",
     "fewest_pairs",
