@@ -29,7 +29,6 @@ from sunetlab.study.pace import COUNTS, Paced, find_pace
 from sunetlab.study.queue import LOSSES
 from sunetlab.study.runner import run_study
 from sunetlab.study.watch import SilentStudy
-from sunetlab.train.device import spread
 from sunetlab.train.watch import Silent
 from tests.test_data_folder import class_folders
 from tests.test_stages import trials
@@ -187,13 +186,22 @@ def test_pauses_double_and_end_with_a_result(tmp_path: Path, monkeypatch: pytest
 
 
 def test_workers_share_out_the_gpus_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert spread("cpu", 2) == ["cpu", "cpu"]
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    for gpus, places in ((1, ["auto"] * 5), (4, ["cuda:0", "cuda:1", "cuda:2", "cuda:3", "cuda:0"])):
+    monkeypatch.setattr("sunetlab.study.crew.Worker", lambda tasks, device: device)  # noqa: ARG005
+    for device, gpus, expected in (
+        ("cpu", 0, ["cpu"] * 5),
+        ("auto", 1, ["auto"] * 5),
+        ("auto", 4, ["cuda:0", "cuda:1", "cuda:2", "cuda:3", "cuda:0"]),
+        ("cuda:2", 4, ["cuda:2"] * 5),
+    ):
         monkeypatch.setattr("torch.cuda.device_count", lambda gpus=gpus: gpus)
-        assert spread("auto", 5) == places
-    monkeypatch.setattr("sunetlab.train.device.pick_device", torch.device)
-    assert spread("cuda:2", 3) == ["cuda:2"] * 3
+        monkeypatch.setattr("torch.cuda.is_available", lambda gpus=gpus: gpus > 0)
+        if device == "cuda:2":
+            monkeypatch.setattr("sunetlab.train.device.pick_device", torch.device)
+            monkeypatch.setattr("sunetlab.study.crew.pick_device", torch.device)
+        crew = Crew([], device)
+        crew.resize(3)
+        crew.resize(5)
+        assert list(map(str, crew.workers)) == expected
 
 
 def test_a_worker_is_deaf_to_signals_from_its_first_moment(tmp_path: Path) -> None:
@@ -317,6 +325,13 @@ def test_a_search_is_stopped_from_afar(tmp_path: Path) -> None:
 
 
 # How many.
+
+
+def test_on_several_gpus_as_many_more_on_each_are_tried() -> None:
+    pace = {4: 400.0, 8: 700.0, 12: 720.0}
+    found = find_pace(lambda many: pace[many], 64, places=4)
+    assert found == (8, pace)
+    assert find_pace(lambda many: None, 64, places=4) == (1, {})  # noqa: ARG005
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from sunetlab.study.pruning import Pruned
 from sunetlab.study.queue import Queue, Ticket
 from sunetlab.study.watch import StudyWatch
 from sunetlab.study.worker import Job, serve
-from sunetlab.train.device import pick_device, spread
+from sunetlab.train.device import pick_device, places
 from sunetlab.train.run import Run
 
 LEAVE_S = 5.0  # for an idle worker to end by itself
@@ -147,7 +147,7 @@ def _paced(crew: "Crew", queues: Sequence[Queue], watch: StudyWatch) -> int:
         return 1
     costs = [quantities(run.spec, queue.task, queue.data.size, ["memory"])["memory"] for run in runs[:LOOKED_AT]]
     run = runs[costs.index(max(costs))]
-    found = find_pace(lambda count: crew.pace(number, run, count), crew.most)
+    found = find_pace(lambda count: crew.pace(number, run, count), crew.most, len(crew.places))
     watch.paced(found)
     return found.at_a_time
 
@@ -156,10 +156,10 @@ class Crew:
     """Workers, alive while the context is."""
 
     def __init__(self, tasks: Sequence[StudyTask], device: str) -> None:
-        self.tasks, self.device = tuple(tasks), device
+        self.tasks, self.places = tuple(tasks), places(device)
         self.threads = _threads()
         on_cpu = pick_device(device).type == "cpu"
-        self.most = (os.cpu_count() or 1) if on_cpu else COUNTS[-1]
+        self.most = (os.cpu_count() or 1) if on_cpu else COUNTS[-1] * len(self.places)
         self.workers: list[Worker] = []
         self.unready = 0  # workers that died one after another before they were ready
         self.died, self.rests_until = 0, 0.0  # workers in a row with their trials; when the next trial may begin
@@ -174,8 +174,8 @@ class Crew:
         """Let there be so many."""
         while len(self.workers) > count:
             self.workers.pop().stop()
-        begun = len(self.workers)
-        self.workers += [Worker(self.tasks, device) for device in spread(self.device, count)[begun:]]
+        for number in range(len(self.workers), count):
+            self.workers.append(Worker(self.tasks, self.places[number % len(self.places)]))
 
     def share(self) -> int:
         """Threads for each."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-COUNTS = (1, 2, 3, 4, 6, 8, 12, 16)  # that are tried, in this order
+COUNTS = (1, 2, 3, 4, 6, 8, 12, 16)  # that are tried, in this order; on each of several GPUs
 GAIN = 1.1  # more trainings at a time must do so many times more than the best before
 PROBE_S = 3.0  # seconds of a trial
 
@@ -20,21 +20,22 @@ class Paced(NamedTuple):
     images_per_second: dict[int, float]
 
 
-def find_pace(measure: Callable[[int], float | None], most: int) -> Paced:
+def find_pace(measure: Callable[[int], float | None], most: int, places: int = 1) -> Paced:
     """Try more and more trainings at a time until more of them do not do more.
 
     Args:
         measure: images a second of so many together; None where they do not fit.
         most: how many to try at most.
+        places: GPUs that they are spread over, so many more at a time.
     """
     found: dict[int, float] = {}
     best = 1
-    for count in (each for each in COUNTS if each <= most):
+    for count in (each * places for each in COUNTS if each * places <= most):
         pace = measure(count)
         if pace is None:
             break
         found[count] = pace
-        if count > 1 and pace < GAIN * found[best]:
+        if len(found) > 1 and pace < GAIN * found[best]:
             break
         best = count
     return Paced(best, found)

@@ -32,15 +32,15 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
-def spread(name: str, count: int) -> list[str]:
-    """Where so many trainings at a time go: on one GPU after another, unless `name` says which.
+def places(name: str) -> list[str]:
+    """Where several trainings at a time go, one after another: all GPUs, unless `name` says which.
 
     Raises:
         InputError: no such device here.
     """
     device = pick_device(name)
     gpus = torch.cuda.device_count() if device.type == "cuda" and device.index is None else 0
-    return [f"cuda:{number % gpus}" if gpus > 1 else name for number in range(count)]
+    return [f"cuda:{number}" for number in range(gpus)] if gpus > 1 else [name]
 
 
 def lies_channels_last(recipe: Recipe, spec: SUNetSpec, device: torch.device) -> bool:
