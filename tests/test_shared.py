@@ -5,6 +5,8 @@ import queue
 import random
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -579,6 +581,30 @@ def test_of_two_who_begin_at_once_in_two_databases_the_second_sees_it(
         assert len(shared.get_all_trials(begun._study_id)) == 4
         assert not (folder / "optuna.db").exists()
     assert is_shared == [True]
+
+
+PROXY = """
+import sys, threading, time
+from sunetlab.cli import main
+from sunetlab.study import shared
+
+def answer(*_):
+    threading.Thread(target=time.sleep, args=(60,)).start()  # asks a database that is away, patiently
+    raise KeyboardInterrupt
+
+shared.open_shared = lambda url: url
+shared.optuna.storages.run_grpc_proxy_server = lambda *_, **__: answer()
+main.main(["study", "proxy", "--storage", "postgresql://me@host/studies", "--port", sys.argv[1]])
+"""
+
+
+def test_a_proxy_whose_database_is_away_ends_when_it_is_told_to() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    done = subprocess.run([sys.executable, "-c", PROXY, port], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"grpc://127.0.0.1:{port}")
 
 
 def test_a_study_does_not_move_to_another_database(said: Said, tmp_path: Path) -> None:
