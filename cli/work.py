@@ -1,6 +1,8 @@
 """`sunetlab study work` and `study proxy`: a study on many machines, which share a database and a folder."""
 
+import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -97,6 +99,8 @@ def proxy(
         note(f"--host: {host}: whoever reaches this machine can read and change what is in the database")
     say(f"grpc://{host}:{port}  (Ctrl-C ends it)")
     run_proxy(url, host, port)
+    sys.stdout.flush()
+    os._exit(0)  # at once: threads that wait for a database which is away would be waited for
 
 
 def workers_said(workers: str) -> int | None:

@@ -1,10 +1,11 @@
 """Folders that are made whole or not at all, and that replace nothing but their like."""
 
+import errno
 import os
 import shutil
 import uuid
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,12 +80,26 @@ def whole_folder(out: Path, kind: Kind) -> Iterator[Path]:
         raise InputError(str(error).replace(str(part), str(named))) from None
     try:
         yield part
-        if out.exists():
-            out.rename(old)
-        part.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
+        _give_name(part, out, old)
     except BaseException:
         if old.exists() and not out.exists():
             old.rename(out)
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _give_name(part: Path, out: Path, old: Path) -> None:
+    """Let a folder that is whole take its name from an earlier one; of several who do so at once the last has it."""
+    while True:
+        with suppress(FileNotFoundError):  # there is none, or another has just taken it away
+            out.rename(old)
+        try:
+            part.rename(out)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        else:
+            return
+        finally:
+            if out.exists():
+                shutil.rmtree(old, ignore_errors=True)

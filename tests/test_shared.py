@@ -5,10 +5,12 @@ import queue
 import random
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,17 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import DataError, OperationalError
 
 from sunetlab import InputError
-from sunetlab.study import patience
+from sunetlab.study import patience, runner, storage
 from sunetlab.study.company import MISSED, Others
 from sunetlab.study.definition import Study
 from sunetlab.study.patience import Patient
+from sunetlab.study.pruning import Pruned
 from sunetlab.study.queue import LOSSES, Queue
 from sunetlab.study.recorded import INTERRUPTED, PULSE, folder_of, reason_of
 from sunetlab.study.shared import open_shared, parse_url, place_of, settle_place
 from sunetlab.study.turn import STALE_S, Turn
 from sunetlab.train.data import open_data
+from sunetlab.train.watch import Silent
 from tests.conftest import Said
 from tests.tiny import SEARCH, STUDY, write_study
 
@@ -217,6 +221,55 @@ def test_what_failed_is_run_again_where_somebody_asks_for_it(tmp_path: Path) -> 
     assert [trial.state for trial in first.queue.optuna.trials][4:] == [TrialState.COMPLETE] * 4
 
 
+@pytest.mark.parametrize("end", ["its process died", "interrupted", "its machine died", "killed between two steps"])
+def test_what_is_run_again_is_lost_by_nobody(end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has it, and whoever then puts it in line: neither need know that somebody asked for it."""
+    study, database, clock = Study.load(write_study(tmp_path, STUDY)), get_storage(InMemoryStorage()), Clock()
+    (tmp_path / "out").mkdir()
+    first = Party(study, tmp_path / "out", database, clock)
+    while first.take():
+        if first.tickets:
+            first.queue.settle(first.tickets.pop(), {"reason": "error", "detail": "", "seconds": 1.0})
+    again, other = (Party(study, tmp_path / "out", database, clock) for _ in range(2))
+    again.queue.fill(retry_failed=True)
+    other.take()
+    if end == "its machine died":
+        first.queue.company.gone(first.queue.ledger.look())
+        clock.now += (MISSED + 1) * BEAT_S
+    elif end == "killed between two steps":
+        monkeypatch.setattr(other.queue, "_admit", lambda _: None)
+        other.queue.put_back(other.tickets.pop())
+    elif end == "interrupted":
+        other.queue.put_back(other.tickets.pop())
+    else:
+        other.queue.settle(other.tickets.pop(), None)
+    while first.take():
+        first.finish()
+    done = Counter(folder_of(trial) for trial in first.queue.optuna.trials if trial.state == TrialState.COMPLETE)
+    assert list(done.values()) == [1] * 4
+
+
+def test_a_pruned_trial_that_others_took_is_stopped_here(tmp_path: Path) -> None:
+    text = SEARCH.replace("designs = 4", 'designs = 4\npruner = "median"').replace("epochs = 1", "epochs = 3")
+    study, database, clock = Study.load(write_study(tmp_path, text)), get_storage(InMemoryStorage()), Clock()
+    (tmp_path / "out").mkdir()
+    sleeper, other = (Party(study, tmp_path / "out", database, clock) for _ in range(2))
+    sleeper.take()
+    (ticket,) = sleeper.tickets
+    told = sleeper.queue.watched(ticket, Silent())
+    told.begin(3, 0, 16)
+    told.epoch({"epoch": 1, "seconds": 1.0, "val_accuracy": 0.5})
+    other.queue.company.gone(other.queue.ledger.look())
+    clock.now += (MISSED + 1) * BEAT_S
+    while other.tickets == [] or other.tickets[-1].entry != ticket.entry:
+        other.take()
+    with pytest.raises(Pruned):
+        told.epoch({"epoch": 2, "seconds": 1.0, "val_accuracy": 0.5})
+    sleeper.queue.settle(ticket, {"stopped": 2, "value": 0.5, "seconds": 2.0})
+    mine = [trial.state for trial in other.queue.ledger.look() if folder_of(trial) == ticket.entry.candidate.folder]
+    assert mine == [TrialState.FAIL, TrialState.RUNNING]
+
+
 def test_a_candidate_that_is_lost_again_and_again_where_it_was_fails(tmp_path: Path) -> None:
     """By whoever it was begun; one that gets on a little every time is not given up."""
     study, database, clock = Study.load(write_study(tmp_path, STUDY)), get_storage(InMemoryStorage()), Clock()
@@ -269,6 +322,23 @@ def test_a_trial_is_given_up_by_its_pulse_and_nobody_s_clock(tmp_path: Path) -> 
         assert not second.company.gone(second.queue.optuna.trials)
     clock.now += 1.1 * MISSED * BEAT_S
     assert [trial.number for trial in second.company.gone(second.queue.optuna.trials)] == [running.number]
+
+
+def test_a_database_that_was_away_for_too_long_ends_no_pulse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who trains for hours may not notice that it was: only whoever asks for more than a pulse is told."""
+    monkeypatch.setattr(patience, "LIMIT_S", 0.0)
+    felt, away = queue.Queue[Any](), iter(range(3))
+
+    class Away(InMemoryStorage):
+        def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:  # noqa: ARG002
+            if trial_id == 7 and next(away, None) is not None:
+                raise OperationalError("", {}, Exception("connection refused"))
+            felt.put((trial_id, key))
+
+    company = Others(Patient(Away()), beat_s=0.001)
+    company.mine.add(7)
+    with company:
+        assert felt.get(timeout=10) == (7, PULSE)
 
 
 def test_one_at_a_time_puts_candidates_in_line(tmp_path: Path) -> None:
@@ -448,6 +518,9 @@ def test_a_server_that_a_folder_names_is_not_told_the_password(
     ("text", "parts"),
     [
         ("postgresql://me:secret@host/studies", ("password", "PGPASSWORD", "~/.pgpass")),
+        ("postgresql://me@host/studies?password=secret", ("password", "PGPASSWORD", "~/.pgpass")),
+        ("postgresql://me@host/studies?sslmode=require&sslpassword=secret", ("password", "PGPASSWORD")),
+        ("postgresql://me@host/studies?passfile=/home/secret", ("password", "PGPASSWORD")),
         ("mysql://host/studies", ("mysql", "postgresql://USER@HOST/DATABASE")),
         ("postgresql://host", ("no database",)),
         ("postgresql:///studies", ("must be written",)),
@@ -474,6 +547,64 @@ def test_the_first_who_says_where_a_study_is_says_it_for_all(tmp_path: Path) -> 
     assert len({place.key for place in places}) == 1
     assert place_of(tmp_path) == places[0]
     assert [path.name for path in tmp_path.iterdir()] == ["storage.toml"]
+
+
+@pytest.mark.parametrize("first", ["its own", "shared"])
+def test_of_two_who_begin_at_once_in_two_databases_the_second_sees_it(
+    first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has seen that the other was not there yet."""
+    study, folder = Study.load(write_study(tmp_path, STUDY)), tmp_path / "out"
+    url, shared, is_shared = parse_url("postgresql://me@host/studies"), get_storage(InMemoryStorage()), list[bool]()
+
+    def opened(at: Path, *words: Any) -> BaseStorage:
+        is_shared.append(bool(words))
+        if first == "its own":
+            (at / "optuna.db").touch()
+        return shared
+
+    @contextmanager
+    def locked(at: Path, *_: Any) -> Iterator[None]:
+        if first == "shared":
+            settle_place(at, url)
+        yield
+
+    monkeypatch.setattr(storage, "open_storage", opened)
+    monkeypatch.setattr(runner, "_lock", locked)
+    if first == "its own":
+        with pytest.raises(InputError, match="has a database of its own"):
+            runner.run_study(study, folder, "cpu", most=0, place=url)
+        assert place_of(folder) is None
+    else:
+        runner.run_study(study, folder, "cpu", most=0)
+        (begun,) = shared.get_all_studies()
+        assert len(shared.get_all_trials(begun._study_id)) == 4
+        assert not (folder / "optuna.db").exists()
+    assert is_shared == [True]
+
+
+PROXY = """
+import sys, threading, time
+from sunetlab.cli import main
+from sunetlab.study import shared
+
+def answer(*_):
+    threading.Thread(target=time.sleep, args=(60,)).start()  # asks a database that is away, patiently
+    raise KeyboardInterrupt
+
+shared.open_shared = lambda url: url
+shared.optuna.storages.run_grpc_proxy_server = lambda *_, **__: answer()
+main.main(["study", "proxy", "--storage", "postgresql://me@host/studies", "--port", sys.argv[1]])
+"""
+
+
+def test_a_proxy_whose_database_is_away_ends_when_it_is_told_to() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    done = subprocess.run([sys.executable, "-c", PROXY, port], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"grpc://127.0.0.1:{port}")
 
 
 def test_a_study_does_not_move_to_another_database(said: Said, tmp_path: Path) -> None:

@@ -11,14 +11,15 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from scipy import stats
 
 from sunetlab import InputError, SUNetSpec, analyze
-from sunetlab.study import attempt, results, runner, tested, testing
+from sunetlab.study import attempt, choice, results, runner, tested, testing
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import make_designs
 from sunetlab.study.judge import rankings, rates_at_edge, verdicts
+from sunetlab.study.recorded import by_candidate
 from sunetlab.study.runner import run_study
 from sunetlab.study.search import Tried, evolve
 from sunetlab.train.evaluate import evaluate
@@ -96,6 +97,25 @@ def test_every_arm_takes_the_best_rate_of_an_equal_budget(tmp_path: Path, monkey
     ]
     (verdict,) = verdicts(study, table, "classification")
     assert verdict.comparison.pairs == 2  # seeds of the tuning are no evidence
+
+
+def test_a_trial_that_was_passed_over_hides_no_result() -> None:
+    """A candidate that stood in line twice is passed over the second time, after its first trial or before."""
+
+    def made(number: int, state: TrialState, lr: float, **attributes: Any) -> FrozenTrial:
+        levels = {"depth": 1, "lr": lr, "seed": 0}
+        known = {"folder": f"abc-lr{lr}-s0", "levels": levels, "stage": "tuning", **attributes}
+        trial = create_trial(state=state, value=lr if state == TrialState.COMPLETE else None, user_attrs=known)
+        trial.number = number
+        return trial
+
+    complete, fail = TrialState.COMPLETE, TrialState.FAIL
+    told = [made(0, complete, 0.1), made(1, complete, 0.2), made(2, fail, 0.2), made(3, TrialState.WAITING, 0.2)]
+    assert list(choice.rates(told, 0.1).values()) == [0.2]
+    assert [one.number for one in by_candidate(told).values()] == [0, 1]
+    again = [made(0, fail, 0.1, reason="error"), made(1, complete, 0.1, since=1)]
+    assert [one.number for one in by_candidate(again).values()] == [1]
+    assert choice.best([*told, made(4, complete, 0.2)], 1) == ["abc"]
 
 
 @pytest.mark.usefixtures("quick")

@@ -18,6 +18,7 @@ from filelock import FileLock
 from optuna.trial import TrialState
 
 from sunetlab import InputError, SunetlabError, analyze
+from sunetlab.folders import Kind, whole_folder
 from sunetlab.study import attempt, storage
 from sunetlab.study.candidate import candidates
 from sunetlab.study.definition import Study
@@ -274,6 +275,31 @@ def test_a_run_that_has_lost_a_file_is_not_exported(finished: Path, tmp_path: Pa
     with pytest.raises(InputError, match=r"run: has lost its weights.safetensors; delete the folder"):
         export_run(tmp_path / "run", tmp_path / "best", arm)
     assert not (tmp_path / "best").exists()
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+@pytest.mark.parametrize("step", ["taken away", "named"])
+def test_of_two_who_make_a_folder_at_once_the_last_has_its_name(
+    step: str, earlier: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, kind, rename, others = tmp_path / "best", Kind("export", "mark", ["mark"]), Path.rename, ["other"]
+
+    def make(word: str) -> None:
+        with whole_folder(out, kind) as part:
+            (part / "mark").write_text(word)
+
+    def meddled(path: Path, target: Path) -> Path:
+        if others and (path == out) == (step == "taken away"):
+            make(others.pop())
+        return rename(path, target)
+
+    if earlier:
+        make("earlier")
+    monkeypatch.setattr(Path, "rename", meddled)
+    make("mine")
+    assert (out / "mark").read_text() == "mine"
+    assert others == []
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_an_export_that_fails_leaves_nothing(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from sunetlab.draw.front import pareto_front
-from sunetlab.study.recorded import design_of, folder_of, levels_of, stage_of
+from sunetlab.study.recorded import by_candidate, design_of, levels_of, stage_of
 from sunetlab.study.search import Tried
 
 Arm = tuple[tuple[str, Any], ...]
@@ -27,12 +27,11 @@ def rates(trials: Sequence[FrozenTrial], base: float) -> dict[Arm, float]:
     lowest.
 
     Args:
-        trials: of the tuning; of a candidate that was run several times the last one counts.
+        trials: of the tuning; of a candidate that was run several times the last one with an outcome counts.
         base: the recipe's own rate.
     """
-    last = {folder_of(trial): trial for trial in trials if stage_of(trial) == "tuning"}
     values: dict[Arm, dict[float, list[float]]] = {}
-    for trial in last.values():
+    for trial in by_candidate(one for one in trials if stage_of(one) == "tuning").values():
         levels = levels_of(trial)
         value = trial.values[0] if trial.state == TrialState.COMPLETE else -math.inf
         values.setdefault(arm_of(levels), {}).setdefault(float(levels["lr"]), []).append(value)
@@ -62,7 +61,7 @@ def best(trials: Sequence[FrozenTrial], count: int, by_front: bool = False) -> l
         by_front: only designs than which none is better at the same cost or cheaper; values are (result, cost).
     """
     groups: dict[str, list[FrozenTrial]] = {}
-    for trial in trials:
+    for trial in by_candidate(trials).values():
         groups.setdefault(design_of(trial), []).append(trial)
     found = {key: tried.values for key, mine in groups.items() if (tried := outcome(mine)).values}
     if by_front:

@@ -115,7 +115,8 @@ class Others(Nobody):
         while not self._over.wait(self.beat_s):
             self.beats += 1
             for trial_id in tuple(self.mine):
-                self._beat(trial_id)
+                with suppress(Exception):  # whoever asks the database for more is told what is wrong with it
+                    self._beat(trial_id)
 
     def _beat(self, trial_id: int) -> None:
         with suppress(UpdateFinishedTrialError, KeyError):  # it was taken from us, or has just ended

@@ -1,5 +1,7 @@
 """A task's trials as its database has them, by candidate; a look at them costs what has changed since the last."""
 
+from collections.abc import Iterator
+
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
@@ -39,7 +41,15 @@ class Ledger:
 
     def standing(self) -> set[str]:
         """Candidates that wait, run or are done."""
-        return {folder for folder, mine in self._of.items() if not all(is_open(trial) for trial in mine.values())}
+        return {folder for folder in self._of if not all(map(is_open, self._counting(folder)))}
+
+    def since(self, folder: str) -> int | None:
+        """The trial from which on a candidate's results count, where it was put in line to be run again."""
+        return max((one.user_attrs[SINCE] for one in self.of(folder) if SINCE in one.user_attrs), default=None)
+
+    def _counting(self, folder: str) -> Iterator[FrozenTrial]:
+        first = self.since(folder) or 0
+        return (one for one in self.of(folder) if one.number >= first)
 
     def is_twin(self, trial: FrozenTrial) -> bool:
         """Whether another trial of the same candidate counts, and not this one."""

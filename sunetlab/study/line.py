@@ -17,7 +17,7 @@ from sunetlab.study import choice
 from sunetlab.study.candidate import Candidate, Stage, candidate, candidates, with_seeds
 from sunetlab.study.definition import Study, StudyTask, Tune, Winners
 from sunetlab.study.designs import beside, feasible, make_designs, make_space
-from sunetlab.study.recorded import design_of, folder_of, planned, stage_of
+from sunetlab.study.recorded import by_candidate, design_of, planned, stage_of
 from sunetlab.study.search import UNIT, Search, Tried
 from sunetlab.train.data import DataSource
 
@@ -113,10 +113,10 @@ class OneByOne:
 
     def tried(self, trials: Sequence[FrozenTrial]) -> dict[int, Tried]:
         """The designs in the order in which they were tried, each with what its seeds found."""
-        values: dict[int, dict[str, FrozenTrial]] = {}
-        for trial in trials:
-            values.setdefault(self._number(trial), {})[folder_of(trial)] = trial
-        return {number: choice.outcome(list(mine.values())) for number, mine in values.items()}
+        values: dict[int, list[FrozenTrial]] = {}
+        for trial in by_candidate(trials).values():
+            values.setdefault(self._number(trial), []).append(trial)
+        return {number: choice.outcome(mine) for number, mine in values.items()}
 
     def _entries(self, number: int) -> list[Entry]:
         if number not in self.known:

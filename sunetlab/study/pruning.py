@@ -1,11 +1,13 @@
 """A search that stops trials which do not promise: Optuna's median and Hyperband pruners, asked after every epoch."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
@@ -47,10 +49,23 @@ def make_pruner(study: Study, task: str) -> BasePruner:
 
 
 class Pruning:
-    """What a training tells, passed on to `inner` and to Optuna, which may stop it."""
+    """What a training tells, passed on to `inner` and to Optuna, which may stop it.
 
-    def __init__(self, inner: Watch, trial: optuna.Trial, objective: str) -> None:
-        self.inner, self.trial, self.key = inner, trial, f"val_{objective}"
+    Args:
+        inner: who else is told.
+        trial: Optuna's.
+        objective: the figure that it hears of.
+        errors: around what it is asked.
+    """
+
+    def __init__(
+        self,
+        inner: Watch,
+        trial: optuna.Trial,
+        objective: str,
+        errors: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self.inner, self.trial, self.key, self.errors = inner, trial, f"val_{objective}", errors
         self.epochs, self.seconds = 0, 0.0
 
     def begin(self, epochs: int, finished: int, images: int) -> None:
@@ -84,8 +99,12 @@ class Pruning:
             self.report(row)
 
     def report(self, row: dict[str, Any]) -> bool:
-        """Tell Optuna of an epoch; whether it would stop the trial there."""
+        """Tell Optuna of an epoch; whether it would stop the trial there, or somebody else has taken it."""
         if self.key not in row:
             return False
-        self.trial.report(row[self.key], row["epoch"])
-        return row["epoch"] < self.epochs and self.trial.should_prune()
+        with self.errors():
+            try:
+                self.trial.report(row[self.key], row["epoch"])
+            except UpdateFinishedTrialError:  # others took us for gone, and train it
+                return True
+            return row["epoch"] < self.epochs and self.trial.should_prune()

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -152,7 +153,8 @@ class Queue:
             return watch
         with database_errors(self.home):
             trial = optuna.Trial(self.optuna, ticket.trial._trial_id)
-            pruning, folder = Pruning(watch, trial, OBJECTIVE[self.task.task]), self.folder / candidate.folder
+            errors, folder = partial(database_errors, self.home), self.folder / candidate.folder
+            pruning = Pruning(watch, trial, OBJECTIVE[self.task.task], errors)
             if (folder / RESULT).exists():
                 pruning.replay(read_log(folder))
         return pruning
@@ -332,7 +334,8 @@ class Queue:
         """Put candidates in line."""
         for candidate, params in entries:
             known: dict[str, Any] = {FOLDER: candidate.folder, LEVELS: candidate.params, STAGE: candidate.stage}
-            known |= {SINCE: self.again[candidate.folder]} if candidate.folder in self.again else {}
+            since = max(self.again.get(candidate.folder, 0), self.ledger.since(candidate.folder) or 0)
+            known |= {SINCE: since} if since else {}
             told = {name: kind for name, kind in self.line.distributions.items() if name in params}
             given = {name: params[name] for name in told}
             self.optuna.add_trial(

@@ -5,7 +5,7 @@ A database may be a stranger's: what it has is looked at when it is read (`check
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -138,6 +138,19 @@ def levels_of(trial: FrozenTrial) -> dict[str, Any]:
 def reason_of(trial: FrozenTrial) -> str:
     """Why a failed trial failed."""
     return str(trial.user_attrs.get("reason", INTERRUPTED))
+
+
+def by_candidate(trials: Iterable[FrozenTrial]) -> dict[str, FrozenTrial]:
+    """Of each candidate the trial that says what was found: the last with an outcome, else the first; by folder.
+
+    One that was put in line twice has a trial that was passed over after the one that counts.
+    """
+    found: dict[str, FrozenTrial] = {}
+    for trial in trials:
+        name = folder_of(trial)
+        if name not in found or (trial.state.is_finished() and not is_open(trial)):
+            found[name] = trial
+    return found
 
 
 def is_open(trial: FrozenTrial, retry_failed: bool = False) -> bool:

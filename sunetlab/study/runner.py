@@ -41,6 +41,7 @@ from sunetlab.train.device import pick_device
 from sunetlab.train.team import ALONE, Team
 
 LOOK_S = 0.5  # seconds to wait for somebody who only looks whether the lock is held
+SETTLE_S = 10.0  # and for those who say at the same time where a study is
 
 
 def check_folder(study: Study, folder: Path) -> None:
@@ -178,10 +179,11 @@ def _database(
     """The study's database, and who else may be at work: nobody where it is in the folder."""
     if place is None and place_of(folder) is None:
         with _lock(folder):
-            with database_errors(folder):
-                database = storage.open_storage(folder)
-            yield database, Nobody()
-        return
+            if place_of(folder) is None:  # still
+                with database_errors(folder):
+                    database = storage.open_storage(folder)
+                yield database, Nobody()
+                return
     database = _shared(study, folder, place, watch)
     with Others(database, beat_s) as others:
         yield database, others
@@ -189,12 +191,13 @@ def _database(
 
 def _shared(study: Study, folder: Path, place: URL | None, watch: StudyWatch) -> BaseStorage:
     """The database that a study's folder says it is in, or is in from now on; `place` may be another way to it."""
-    if (folder / DATABASE).exists():
-        raise InputError(f"--storage: {folder} has a database of its own, {DATABASE}; choose another --out")
+    _refuse_own(folder)
     there = place_of(folder)
     database = storage.open_storage(folder, place, watch.waiting, 0.0 if there is None else RESTART_S)
     if there is None and place is not None:
-        settle_place(folder, place)
+        with _lock(folder, SETTLE_S):  # who begins it without --storage at this moment has it
+            _refuse_own(folder)
+            settle_place(folder, place)
     elif there is not None and place is not None and make_url(there.url) != place:
         with database_errors(folder):
             names = {frozen.study_name for frozen in database.get_all_studies()}
@@ -204,10 +207,16 @@ def _shared(study: Study, folder: Path, place: URL | None, watch: StudyWatch) ->
     return database
 
 
+def _refuse_own(folder: Path) -> None:
+    """Refuse a folder whose study is in a database in it."""
+    if (folder / DATABASE).exists():
+        raise InputError(f"--storage: {folder} has a database of its own, {DATABASE}; choose another --out")
+
+
 @contextmanager
-def _lock(folder: Path) -> Iterator[None]:
+def _lock(folder: Path, wait_s: float = LOOK_S) -> Iterator[None]:
     try:
-        with FileLock(folder / LOCK, timeout=LOOK_S):
+        with FileLock(folder / LOCK, timeout=wait_s):
             yield
     except Timeout:
         raise SunetlabError(f"{folder}: somebody else is running this study here") from None

@@ -31,6 +31,7 @@ PLACE = "storage.toml"  # in a study's folder: which database it is in, and unde
 FORMS = "postgresql://USER@HOST/DATABASE, or grpc://HOST:PORT of a proxy"
 CONNECT_S = 10  # seconds that a connection may take to be made
 RESTART_S = 60.0  # and that a server which is known may be away when somebody comes
+_SECRET = ("pass", "secret")  # what names of libpq's parameters have that hold a password, or say where one is
 _REQUIRES_AUTH = 160_000  # the first libpq that can refuse to send a password as it is
 MADE = {"23505", "42P07", "42710"}  # SQLSTATE of PostgreSQL: a row, a table or a type is there already
 BEGUN = 5  # times that the tables of an empty database are begun again: of several who make them at once one succeeds
@@ -61,7 +62,7 @@ def parse_url(text: str) -> URL:
         url = make_url(text)
     except (ArgumentError, ValueError):
         raise InputError(f"--storage: must be written {FORMS}") from None
-    if url.password is not None:  # and do not say it again
+    if url.password is not None or any(word in key.lower() for key in url.query for word in _SECRET):  # not said again
         raise InputError(
             "--storage: leave the password out, for others see what is typed: set PGPASSWORD, or write it to ~/.pgpass"
         )
