@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from sunetlab.train.watch import Watch
 
 PAUSE = PATIENCE  # seconds between two lines where there is no terminal
+_TIMED_S = 3600.0  # seconds that the time left is told from: trials may be long
 _NOT_LONG = 2.0  # seconds that a database may be away without a word
 _EPOCHS_APART = 10.0  # and between those of a trial's epochs, of which a study has thousands
 
@@ -57,6 +57,7 @@ class Screen:
             TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
             TextColumn("left", table_column=Column(no_wrap=True)),
             expand=True,
+            speed_estimate_period=_TIMED_S,
             console=self.console,
             transient=True,
             disable=not self.live,
@@ -159,15 +160,17 @@ class StudyScreen:
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
         self.bars: dict[str, Any] = {}
-        self.settled = Counter[str]()
         self.waited = 0.0  # seconds for which a database has not answered, as far as they were told
-        self.positions: dict[str, str] = {}  # of a candidate in its line, by the name of its folder
 
     @contextmanager
     def opening(self, task: "StudyTask") -> Iterator[Callable[[int, int], None]]:
         """See `StudyWatch`."""
         with self.screen.counting(f"{task.task}: reading {task.data.source}", "images") as progress:
             yield progress
+
+    def pacing(self, count: int) -> None:
+        """See `StudyWatch`."""
+        self.screen.line(f"trying {plural(count, 'training')} at a time")
 
     def paced(self, found: "Paced") -> None:
         """See `StudyWatch`."""
@@ -181,16 +184,14 @@ class StudyScreen:
             yield progress
 
     @contextmanager
-    def trial(self, task: "StudyTask", candidate: "Candidate", number: int, total: int) -> Iterator["Watch"]:
+    def trial(self, task: "StudyTask", candidate: "Candidate", done: int, total: int) -> Iterator["Watch"]:
         """See `StudyWatch`."""
+        progress = self.screen.progress
         if task.task not in self.bars:
-            self.bars[task.task] = self.screen.progress.add_task(task.task, total=total, unit="trials")
-        self.screen.progress.update(self.bars[task.task], total=total)
-        if not self.settled[task.task]:
-            self.settled[task.task] = number - 1
-            self.screen.progress.update(self.bars[task.task], completed=number - 1)
+            bar = self.bars[task.task] = progress.add_task(task.task, total=total, completed=done, unit="trials")
+            progress.advance(bar, 0)  # trials are timed from now on, not from the end of the first
+        progress.update(self.bars[task.task], completed=done, total=total)
         watch = TrainingScreen(self.screen, f"  {name_of(candidate)}", epoch_lines=False)
-        self.positions[candidate.folder] = f"{number}/{total}"
         try:
             yield watch
         finally:
@@ -211,19 +212,19 @@ class StudyScreen:
         kept = f"after epoch {epochs}" if epochs else "before its first epoch was saved"
         self.screen.line(f"{task.task}  {name_of(candidate)}  lost with its process {kept}; it stands in line again")
 
-    def told(self, task: "StudyTask", candidate: "Candidate", outcome: dict[str, Any]) -> None:
+    def told(self, task: "StudyTask", candidate: "Candidate", outcome: dict[str, Any], done: int, total: int) -> None:
         """See `StudyWatch`."""
         if outcome.get("reason") == "interrupted":
             self.screen.line(f"{task.task}  {name_of(candidate)}  interrupted: {outcome['detail']}")
             return
-        self.screen.progress.advance(self.bars[task.task])
+        self.screen.progress.update(self.bars[task.task], completed=done, total=total)
         if "reason" in outcome:
             found = f"failed: {outcome['reason']}: {outcome['detail']}"
         elif "stopped" in outcome:
             found = f"stopped after epoch {outcome['stopped']} at {percent(outcome['value'])}"
         else:
             found = f"{outcome['objective']} {percent(outcome['value'])}  in {outcome['seconds']:.1f} s"
-        self.screen.line(f"{task.task} {self.positions[candidate.folder]}  {name_of(candidate)}  {found}")
+        self.screen.line(f"{task.task} {done}/{total}  {name_of(candidate)}  {found}")
 
 
 def name_of(candidate: "Candidate") -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sunetlab import InputError, SunetlabError
+from sunetlab.draw.words import plural
 
 from .dashboard import dashboard
 from .distribution import distribution
@@ -150,7 +151,6 @@ def export(
 
 def _terms(asked: "Study") -> Iterator[str]:
     """What is compared with what, and what else is trained, in sentences."""
-    from sunetlab.draw.words import plural
     from sunetlab.space.factors import level_name
 
     if asked.baseline is not None:
@@ -254,11 +254,11 @@ def _conclude(asked: "Study", folder: Path) -> None:
     say(f"results page             {page}")
     failed = int((table["state"] == "failed").sum())
     if failed:
-        note(f"{failed} trials failed; --retry-failed runs them again")
+        note(f"{plural(failed, 'trial')} failed; --retry-failed runs {'it' if failed == 1 else 'them'} again")
     waiting = int((table["state"] == "waiting").sum())
     waiting += sum(results.to_come(asked, folder, task, table) for task in tasks_of(asked))
     if waiting:
-        note(f"{waiting} trials are left; the same command goes on")
+        note(f"{plural(waiting, 'trial')} {'is' if waiting == 1 else 'are'} left; the same command goes on")
     if failed and finished.empty:
         raise SunetlabError(f"{folder}: no trial has finished; sunetlab study status {folder} says why")
 

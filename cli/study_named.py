@@ -54,6 +54,8 @@ def existing(name: str) -> Path:
     if Path(name).is_file():
         name = load(name).name
     folder = Path("runs") / name.removesuffix(".toml")
+    if not folder.is_dir() and Path(name).is_dir():
+        raise InputError(f"study: {name}: is a folder that holds no study")
     if not folder.is_dir():
         raise InputError(f"study: {name!r}: has not run here: there is no folder {folder}; give the study's folder")
     return folder

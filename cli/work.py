@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .progress import Screen
 
 MOST_WORKERS = 64
-_PATIENCE = 0.5  # seconds between two signals of somebody who means it
+_PATIENCE = 0.2  # seconds between two signals of somebody who means it
 Workers = Annotated[
     str,
     typer.Option(metavar="N|auto", help="Trainings at a time, each on the next GPU; auto tries how many do most."),
@@ -83,6 +83,8 @@ def work(
             stop=stop,
             team=team,
         )
+    if trials is None:
+        note(f"{folder}: nothing is left to train")
 
 
 def proxy(
@@ -97,8 +99,7 @@ def proxy(
     assert url is not None
     if host not in ("127.0.0.1", "localhost", "::1"):
         note(f"--host: {host}: whoever reaches this machine can read and change what is in the database")
-    say(f"grpc://{host}:{port}  (Ctrl-C ends it)")
-    run_proxy(url, host, port)
+    run_proxy(url, host, port, lambda: say(f"grpc://{host}:{port}  (Ctrl-C ends it)"))
     sys.stdout.flush()
     os._exit(0)  # at once: threads that wait for a database which is away would be waited for
 

@@ -71,18 +71,24 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
 def test_workers_that_are_killed_change_nothing(alone: dict[str, float], tmp_path: Path) -> None:
     """Two at a time, one of them killed as soon as it trains; every candidate is finished once, with the same value."""
     study, folder = Study.load(write_study(tmp_path, TWO)), tmp_path / "out"
-    killed = []
+    killed: list[Candidate] = []
+    ended: dict[str, list[tuple[int, int]]] = {}
 
     class Killing(SilentStudy):
-        def trial(self, task: StudyTask, candidate: Candidate, number: int, total: int) -> Any:
-            if number in (2, 3) and task.task == "classification" and number not in killed:
-                killed.append(number)
-                threading.Timer(0.3 if number == 3 else 0.0, lambda: os.kill(workers_of(os.getpid())[0], 9)).start()
-            return super().trial(task, candidate, number, total)
+        def trial(self, task: StudyTask, candidate: Candidate, done: int, total: int) -> Any:
+            if candidate.params["seed"] == 1 and task.task == "classification" and len(killed) < 2:
+                killed.append(candidate)
+                wait = 0.3 * (len(killed) - 1)
+                threading.Timer(wait, lambda: os.kill(workers_of(os.getpid())[0], 9)).start()
+            return super().trial(task, candidate, done, total)
+
+        def told(self, task: StudyTask, *said: Any) -> None:
+            ended.setdefault(task.task, []).append(said[2:])
 
     run_study(study, folder, "cpu", most=3, watch=Killing(), workers=2)
-    run_study(study, folder, "cpu", workers=2)
+    run_study(study, folder, "cpu", watch=Killing(), workers=2)
     assert killed
+    assert ended == {key: [(1, 4), (2, 4), (3, 4), (4, 4)] for key in ("classification", "segmentation")}
     assert values(study, folder) == alone
     for task in ("classification", "segmentation"):
         assert [trial.state for trial in trials(folder, task)].count(TrialState.COMPLETE) == 4

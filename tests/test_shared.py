@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,9 @@ from sunetlab.study.patience import Patient
 from sunetlab.study.pruning import Pruned
 from sunetlab.study.queue import LOSSES, Queue
 from sunetlab.study.recorded import INTERRUPTED, PULSE, folder_of, reason_of
-from sunetlab.study.shared import open_shared, parse_url, place_of, settle_place
+from sunetlab.study.shared import open_shared, parse_url, place_of, run_proxy, settle_place
 from sunetlab.study.turn import STALE_S, Turn
+from sunetlab.study.watch import SilentStudy
 from sunetlab.train.data import open_data
 from sunetlab.train.watch import Silent
 from tests.conftest import Said
@@ -402,6 +404,12 @@ def gone() -> Exception:
     return OperationalError("select 1", {}, Exception("server closed the connection unexpectedly"))
 
 
+class RefusedError(Exception):
+    """What a driver raises that has an SQLSTATE of who may not come in."""
+
+    sqlstate = "28P01"
+
+
 def test_what_is_asked_of_a_database_that_comes_and_goes_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
     away = Away(gone, 0.3, random.Random(0))
@@ -432,8 +440,14 @@ def test_patience_ends_and_other_errors_are_no_reason_for_it(monkeypatch: pytest
     assert patience.LIMIT_S - patience.MOST_S < sum(slept) <= patience.LIMIT_S
     assert slept == sorted(slept)
     assert len(told) == len(slept)
+    at = 'connection failed: connection to server at "db", port 5432 failed: '
     for error in (
         DataError("insert", {}, Exception("too long")),
+        OperationalError("", {}, Exception(at + 'FATAL:  password authentication failed for user "me"')),
+        OperationalError("", {}, Exception(at + "fe_sendauth: no password supplied")),
+        OperationalError("", {}, Exception(at + 'FATAL:  role "me" does not exist')),
+        OperationalError("", {}, Exception(at + 'FATAL:  database "studies" does not exist')),
+        OperationalError("", {}, RefusedError()),
         KeyError("no such study"),
         UpdateFinishedTrialError(),
     ):
@@ -444,6 +458,23 @@ def test_patience_ends_and_other_errors_are_no_reason_for_it(monkeypatch: pytest
         with pytest.raises(type(error)):
             Patient(Away(wrong, 1.0, random.Random(0))).get_all_studies()
     assert len(told) == len(slept)
+
+
+def test_who_wants_to_end_does_not_wait_for_a_database_unless_an_epoch_would_be_lost() -> None:
+    wanted: list[bool] = []
+    waiting = runner._Waiting(SilentStudy(), lambda: bool(wanted))
+    waiting(3.0)
+    wanted.append(True)
+    waiting.company.took(7)  # it trains
+    waiting(4.0)
+    with ThreadPoolExecutor(1) as beats:
+        beats.submit(waiting, 4.0).result()
+    waiting.company.let_go(7)
+    waiting(None)
+    with ThreadPoolExecutor(1) as beats:  # the pulse's thread is not the one to end it
+        beats.submit(waiting, 4.0).result()
+    with pytest.raises(KeyboardInterrupt):
+        Patient(Away(gone, 1.0, random.Random(0)), waiting).get_all_studies()
 
 
 @pytest.mark.parametrize(("wait_s", "answers"), [(0.0, False), (60.0, True)])
@@ -605,6 +636,23 @@ def test_a_proxy_whose_database_is_away_ends_when_it_is_told_to() -> None:
     done = subprocess.run([sys.executable, "-c", PROXY, port], capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"grpc://127.0.0.1:{port}")
+
+
+def test_a_proxy_begins_anew_where_one_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connections linger; who listens there is another matter."""
+    pytest.importorskip("grpc")
+    url, said = parse_url("postgresql://me@host/studies"), list[str]()
+    monkeypatch.setattr("sunetlab.study.shared.open_shared", lambda _: InMemoryStorage())
+    monkeypatch.setattr("optuna.storages.run_grpc_proxy_server", lambda *_, **__: said.append("serves"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(InputError, match="cannot be listened at"):
+            run_proxy(url, "127.0.0.1", port, lambda: said.append("ready"))
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            server.accept()[0].close()  # the first to close lingers
+            assert client.recv(1) == b""
+    run_proxy(url, "127.0.0.1", port, lambda: said.append("ready"))
+    assert said == ["ready", "serves"]
 
 
 def test_a_study_does_not_move_to_another_database(said: Said, tmp_path: Path) -> None:

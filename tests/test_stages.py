@@ -143,7 +143,7 @@ def test_a_study_may_be_left_while_it_tunes(said: Said, tmp_path: Path, monkeypa
         assert status == 0, err
         assert f"{left} trials are left" in err
         assert "best for" not in out
-    assert "1 trials failed" in err
+    assert "1 trial failed" in err
 
 
 # Costs.

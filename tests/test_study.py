@@ -117,6 +117,22 @@ def test_a_failed_trial_is_recorded_and_does_not_stop_the_study(
     assert len(trials(study, folder)) == 4
 
 
+def test_what_is_tried_once_more_and_interrupted_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sabotaged(*_: Any) -> Any:
+        raise ValueError("a bug")
+
+    study, folder = load(tmp_path), tmp_path / "out"
+    monkeypatch.setattr(attempt, "train", sabotaged)
+    run_study(study, folder, "cpu")
+    assert set(trials(study, folder)["reason"]) == {"error"}
+    monkeypatch.setattr(attempt, "train", train)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, folder, "cpu", retry_failed=True, stop=lambda: any(folder.glob("trials/*/*/log.jsonl")))
+    assert set(trials(study, folder)["state"]) == {"waiting"}
+    run_study(study, folder, "cpu")  # whoever goes on need not ask for it again
+    assert set(trials(study, folder)["state"]) == {"finished"}
+
+
 def test_a_loss_that_is_not_finite_is_a_reason(tmp_path: Path) -> None:
     text = STUDY.replace("epochs = 2", 'epochs = 2, lr = 1e30, schedule = "constant"')
     study, folder = load(tmp_path, text), tmp_path / "out"

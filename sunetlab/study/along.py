@@ -76,13 +76,13 @@ def _train(
     """One trial, and what became of it; where it is interrupted its candidate stands in line again."""
     candidate = ticket.entry.candidate
     folder = queue.folder / candidate.folder
-    with watch.trial(queue.task, candidate, ticket.number, queue.line.total) as told, queue.held(ticket):
+    with watch.trial(queue.task, candidate, *queue.progress()) as told, queue.held(ticket):
         job = {"task": queues.index(queue), "folder": str(folder), "run": candidate.run.model_dump(mode="json")}
         team.hear(json.dumps(job))
         watched = Telling(Stopping(queue.watched(ticket, told), stop), team)
         outcome = attempt(candidate.run, queue.data, folder, device, watched, team)
     if (ended := queue.settle(ticket, outcome)) is not None:
-        watch.told(queue.task, candidate, ended)
+        watch.told(queue.task, candidate, ended, *queue.progress())
 
 
 def follow(tasks: Sequence[StudyTask], device: str, team: Team) -> None:

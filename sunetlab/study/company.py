@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sunetlab.study.recorded import PULSE
 
 BEAT_S = 10.0  # seconds between two beats
+LEAVE_S = 1.0  # seconds in which a beat that is under way may end
 MISSED = 6  # beats after which a trial is nobody's
 
 
@@ -28,10 +29,12 @@ class Company(Protocol):
     Attributes:
         shares: whether others may take, put in line and finish trials meanwhile.
         pause_s: seconds after which it is worth to look again what they have done.
+        mine: trials that run here.
     """
 
     shares: bool
     pause_s: float
+    mine: set[int]
 
     def took(self, trial_id: int) -> None:
         """A trial runs here from now on."""
@@ -93,7 +96,7 @@ class Others(Nobody):
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._thread.join()
+        self._thread.join(LEAVE_S)  # it may be waiting for a database that is away
 
     def took(self, trial_id: int) -> None:
         """See `Company`; its pulse begins."""

@@ -121,7 +121,7 @@ def _end(worker: "Worker", watch: StudyWatch, stop: Callable[[], bool]) -> bool:
         queue.put_back(ticket)
         return False
     if (ended := queue.settle(ticket, outcome)) is not None:
-        watch.told(queue.task, ticket.entry.candidate, ended)
+        watch.told(queue.task, ticket.entry.candidate, ended, *queue.progress())
     return outcome is None
 
 
@@ -147,7 +147,12 @@ def _paced(crew: "Crew", queues: Sequence[Queue], watch: StudyWatch) -> int:
         return 1
     costs = [quantities(run.spec, queue.task, queue.data.size, ["memory"])["memory"] for run in runs[:LOOKED_AT]]
     run = runs[costs.index(max(costs))]
-    found = find_pace(lambda count: crew.pace(number, run, count), crew.most, len(crew.places))
+
+    def measure(count: int) -> float | None:
+        watch.pacing(count)
+        return crew.pace(number, run, count)
+
+    found = find_pace(measure, crew.most, len(crew.places))
     watch.paced(found)
     return found.at_a_time
 
@@ -269,7 +274,7 @@ class Worker:
         """Hand out a trial."""
         candidate = ticket.entry.candidate
         self.queue, self.ticket, self.outcome, self.stack = queue, ticket, None, ExitStack()
-        told = self.stack.enter_context(watch.trial(queue.task, candidate, ticket.number, queue.line.total))
+        told = self.stack.enter_context(watch.trial(queue.task, candidate, *queue.progress()))
         self.watch = queue.watched(ticket, told)
         self.send(Job(task, candidate.run, queue.folder / candidate.folder, threads))
 

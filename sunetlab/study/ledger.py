@@ -13,11 +13,13 @@ class Ledger:
 
     Attributes:
         trials: all, by number, as they were when somebody last looked.
+        done: candidates that have an outcome that counts, and which trial has it.
     """
 
     def __init__(self, study: optuna.Study) -> None:
         self.optuna = study
         self.trials: list[FrozenTrial] = []
+        self.done: dict[str, int] = {}
         self._of: dict[str, dict[int, FrozenTrial]] = {}
         self._settled = 0  # trials before this number have ended, and change no more
 
@@ -25,7 +27,12 @@ class Ledger:
         """All trials as they are now."""
         self.trials = self.optuna.get_trials(deepcopy=False)
         for trial in self.trials[self._settled :]:
-            self._of.setdefault(folder_of(trial), {})[trial.number] = trial
+            name = folder_of(trial)
+            self._of.setdefault(name, {})[trial.number] = trial
+            if self.done.get(name, trial.number) < trial.user_attrs.get(SINCE, 0):
+                del self.done[name]  # it is run again
+            if trial.state.is_finished() and not is_open(trial):
+                self.done[name] = trial.number
         while self._settled < len(self.trials) and self.trials[self._settled].state.is_finished():
             self._settled += 1
         return self.trials

@@ -5,6 +5,7 @@ after pauses that grow, until `LIMIT_S` have passed. All that is asked can be as
 the answer was lost is found set, and a trial that was made twice is one too many, which the queue passes over.
 """
 
+import re
 import time
 from collections.abc import Callable, Container, Sequence
 from typing import Any, TypeVar
@@ -17,6 +18,11 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 LIMIT_S = 900.0  # seconds without an answer until a study stops
+_REFUSES = re.compile(  # what PostgreSQL and libpq say of who may not come in at all, without an SQLSTATE
+    r"authentication failed|no password supplied|(role|user|database) \S+ does not exist|no pg_hba\.conf entry"
+    r"|not permitted to log in|permission denied for database|authentication method requirement"
+)
+_REFUSED = ("28", "3D")  # classes of those that have one: no authorization, no such database
 FIRST_S, MOST_S = 0.1, 15.0  # the first pause, and the longest
 Answer = TypeVar("Answer")
 Told = Callable[[float | None], None]
@@ -25,6 +31,8 @@ Told = Callable[[float | None], None]
 def is_passing(error: BaseException) -> bool:
     """Whether an error says that the database cannot be reached, rather than what is wrong with what it was asked."""
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    if _REFUSES.search(str(cause)) or str(getattr(getattr(cause, "orig", None), "sqlstate", "")).startswith(_REFUSED):
+        return False
     if isinstance(cause, DBAPIError):
         return isinstance(cause, OperationalError | InterfaceError) or cause.connection_invalidated
     code = getattr(cause, "code", None)  # of an error of gRPC: what the proxy met is UNKNOWN to it

@@ -21,7 +21,19 @@ from sunetlab.study.designs import quantities
 from sunetlab.study.ledger import Ledger
 from sunetlab.study.line import Entry, line_of
 from sunetlab.study.pruning import Pruning
-from sunetlab.study.recorded import FEASIBLE, FOLDER, LEVELS, LOST, SINCE, STAGE, TOTAL, folder_of, is_open, stage_of
+from sunetlab.study.recorded import (
+    FEASIBLE,
+    FOLDER,
+    INTERRUPTED,
+    LEVELS,
+    LOST,
+    SINCE,
+    STAGE,
+    TOTAL,
+    folder_of,
+    is_open,
+    stage_of,
+)
 from sunetlab.study.storage import TRIALS, database_errors, open_optuna, read_trials
 from sunetlab.study.turn import Turn
 from sunetlab.study.watch import SilentStudy, StudyWatch
@@ -42,12 +54,10 @@ class Ticket(NamedTuple):
     Attributes:
         trial: Optuna's, as it stood in line; it runs now.
         entry: who.
-        number: which of the task's candidates, from 1.
     """
 
     trial: FrozenTrial
     entry: Entry
-    number: int
 
 
 class Queue:
@@ -122,10 +132,14 @@ class Queue:
                     self.company.took(trial._trial_id)
                     entry = self._entry(trial)
                     _take(self.optuna, trial, entry, self.line.distributions)
-                    return Ticket(trial, entry, len(self.entries) - len(self.coming) - len(self.standing))
+                    return Ticket(trial, entry)
                 if self.company.shares:
                     self.standing.clear()  # others took it, and others after it
             return None
+
+    def progress(self) -> tuple[int, int]:
+        """How many candidates have an outcome, here or elsewhere, as far as we have looked; of how many."""
+        return len(self.ledger.done), self.line.total
 
     def is_over(self) -> bool:
         """Whether nobody waits or runs, here or elsewhere, and nobody comes."""
@@ -180,6 +194,8 @@ class Queue:
                 self.database.set_trial_state_values(trial_id, TrialState.PRUNED, [outcome["value"]])
             else:
                 self.database.set_trial_state_values(trial_id, TrialState.COMPLETE, self.values(candidate, outcome))
+            if outcome.get("reason") != INTERRUPTED:
+                self.ledger.done[candidate.folder] = ticket.trial.number
         return outcome
 
     @contextmanager
@@ -205,6 +221,7 @@ class Queue:
         with database_errors(self.home), suppress(UpdateFinishedTrialError):
             self.ledger.look()
             if failure := self._end_lost(ticket.trial):
+                self.ledger.look()
                 return failure
             self._admit([ticket.entry])
         return None

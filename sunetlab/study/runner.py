@@ -13,6 +13,7 @@ finished without Optuna hearing of it is told, not trained. A search's next desi
 """
 
 import gc
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ from sunetlab.study.company import BEAT_S, Company, Nobody, Others
 from sunetlab.study.crew import together
 from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.designs import check_designs
+from sunetlab.study.patience import Told
 from sunetlab.study.queue import CHUNK, Queue
 from sunetlab.study.shared import RESTART_S, place_of, settle_place
 from sunetlab.study.storage import DATABASE, LOCK, STUDY, database_errors
@@ -59,7 +61,9 @@ def check_folder(study: Study, folder: Path) -> None:
                 f"{folder}: holds a study called {there.name} with other {', '.join(changed)}; choose another --out, "
                 "or restore the study's file"
             )
-    elif folder.exists() and (not folder.is_dir() or any(not entry.name.startswith(".") for entry in folder.iterdir())):
+    elif folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; choose another --out")
+    elif folder.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
         raise InputError(f"{folder}: is not an empty folder and holds no study; choose another --out")
 
 
@@ -118,7 +122,7 @@ def run_study(
     for task, data in zip(study.tasks, sources, strict=True):  # which designs there are is known only now
         check_designs(study, task, len(data.classes), data.size)
     open_folder(study, folder)
-    with _frozen(), _database(study, folder, place, beat_s, watch) as (database, company):
+    with _frozen(), _database(study, folder, place, beat_s, _Waiting(watch, stop)) as (database, company):
         pairs = zip(study.tasks, sources, strict=True)
         queues = [Queue(study, *pair, folder, database, company, watch) for pair in pairs]
         for queue in queues:
@@ -151,11 +155,11 @@ def _alone(queues: Sequence[Queue], device: str, most: int | None, watch: StudyW
     for queue in queues:
         while (most is None or done < most) and (ticket := queue.take()) is not None:
             candidate = ticket.entry.candidate
-            with watch.trial(queue.task, candidate, ticket.number, queue.line.total) as told, queue.held(ticket):
+            with watch.trial(queue.task, candidate, *queue.progress()) as told, queue.held(ticket):
                 watched = Stopping(queue.watched(ticket, told), stop)
                 outcome = attempt(candidate.run, queue.data, queue.folder / candidate.folder, device, watched)
             if (ended := queue.settle(ticket, outcome)) is not None:
-                watch.told(queue.task, candidate, ended)
+                watch.told(queue.task, candidate, ended, *queue.progress())
             done += 1
             if done % CHUNK == 0:  # so many trials more were read meanwhile, and stay
                 gc.collect()
@@ -174,7 +178,7 @@ def _open(study: Study, task: StudyTask, watch: StudyWatch) -> DataSource:
 
 @contextmanager
 def _database(
-    study: Study, folder: Path, place: URL | None, beat_s: float, watch: StudyWatch
+    study: Study, folder: Path, place: URL | None, beat_s: float, waiting: "_Waiting"
 ) -> Iterator[tuple[BaseStorage, Company]]:
     """The study's database, and who else may be at work: nobody where it is in the folder."""
     if place is None and place_of(folder) is None:
@@ -184,16 +188,36 @@ def _database(
                     database = storage.open_storage(folder)
                 yield database, Nobody()
                 return
-    database = _shared(study, folder, place, watch)
+    database = _shared(study, folder, place, waiting)
     with Others(database, beat_s) as others:
+        waiting.company = others
         yield database, others
 
 
-def _shared(study: Study, folder: Path, place: URL | None, watch: StudyWatch) -> BaseStorage:
+class _Waiting:
+    """Who hears of a database that is away: people, and whoever wants the study to end while nothing is trained."""
+
+    def __init__(self, watch: StudyWatch, stop: Callable[[], bool]) -> None:
+        self.watch, self.stop = watch, stop
+        self.company: Company = Nobody()
+
+    def __call__(self, seconds: float | None) -> None:
+        """Pass it on.
+
+        Raises:
+            KeyboardInterrupt: somebody wants it to end, and no epoch is lost with that.
+        """
+        self.watch.waiting(seconds)
+        here = threading.current_thread() is threading.main_thread()
+        if here and seconds is not None and self.stop() and not self.company.mine:
+            raise KeyboardInterrupt
+
+
+def _shared(study: Study, folder: Path, place: URL | None, waiting: Told) -> BaseStorage:
     """The database that a study's folder says it is in, or is in from now on; `place` may be another way to it."""
     _refuse_own(folder)
     there = place_of(folder)
-    database = storage.open_storage(folder, place, watch.waiting, 0.0 if there is None else RESTART_S)
+    database = storage.open_storage(folder, place, waiting, 0.0 if there is None else RESTART_S)
     if there is None and place is not None:
         with _lock(folder, SETTLE_S):  # who begins it without --storage at this moment has it
             _refuse_own(folder)

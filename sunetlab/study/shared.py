@@ -11,6 +11,7 @@ import secrets
 import socket
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -35,6 +36,12 @@ _SECRET = ("pass", "secret")  # what names of libpq's parameters have that hold 
 _REQUIRES_AUTH = 160_000  # the first libpq that can refuse to send a password as it is
 MADE = {"23505", "42P07", "42710"}  # SQLSTATE of PostgreSQL: a row, a table or a type is there already
 BEGUN = 5  # times that the tables of an empty database are begun again: of several who make them at once one succeeds
+_DEAD = {  # seconds, and milliseconds: a server that vanished, with its power or the network, is noticed in a minute
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 _CONNECTIONS = {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True}  # a process has two threads that ask
 
 
@@ -119,7 +126,7 @@ def open_shared(url: URL, told: Told = lambda seconds: None, wait_s: float = 0.0
 def _database(url: URL, told: Told, wait_s: float) -> BaseStorage:
     _need("psycopg", "postgresql")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    connect: dict[str, Any] = {"connect_timeout": CONNECT_S, "application_name": "sunetlab"}
+    connect: dict[str, Any] = {"connect_timeout": CONNECT_S, "application_name": "sunetlab", **_DEAD}
     if "PGREQUIREAUTH" not in os.environ and import_module("psycopg").pq.version() >= _REQUIRES_AUTH:
         connect["require_auth"] = "!password"  # whose server this is, a folder says: it is shown no password
     address = url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
@@ -158,7 +165,8 @@ def _proxy(url: URL, wait_s: float) -> BaseStorage:
 def _why(error: BaseException) -> str:
     """What a driver says, in one line."""
     inner = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
-    return " ".join(str(inner).split()) or type(inner).__name__
+    lines = [" ".join(line.split()) for line in str(inner).splitlines()]
+    return "; ".join(filter(None, lines)) or type(inner).__name__
 
 
 def _need(package: str, extra: str) -> None:
@@ -168,8 +176,14 @@ def _need(package: str, extra: str) -> None:
         raise InputError(f"--storage: needs {package}; pip install 'sunetlab[{extra}]'") from None
 
 
-def run_proxy(url: URL, host: str, port: int) -> None:
+def run_proxy(url: URL, host: str, port: int, ready: Callable[[], None] = lambda: None) -> None:
     """Answer for a database until somebody interrupts.
+
+    Args:
+        url: the database's address.
+        host: where to listen.
+        port: likewise.
+        ready: is called once the database has answered and nobody else listens there.
 
     Raises:
         InputError: the database cannot be reached, or the address be listened at.
@@ -178,10 +192,13 @@ def run_proxy(url: URL, host: str, port: int) -> None:
     if url.drivername != "postgresql":
         raise InputError(f"--storage: {url}: a proxy stands before postgresql://USER@HOST/DATABASE")
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of a proxy that died may linger
         try:
             probe.bind((host, port))
         except OSError as error:
             raise InputError(f"--port: {host}:{port}: cannot be listened at: {error.strerror}") from None
     with warnings.catch_warnings(), suppress(KeyboardInterrupt):
         warnings.simplefilter("ignore", ExperimentalWarning)
-        optuna.storages.run_grpc_proxy_server(open_shared(url), host=host, port=port)
+        database = open_shared(url)
+        ready()
+        optuna.storages.run_grpc_proxy_server(database, host=host, port=port)

@@ -16,14 +16,17 @@ class StudyWatch(Protocol):
     def opening(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:
         """Around the reading of a task's data; the context gives what is called with (done, total)."""
 
+    def pacing(self, count: int) -> None:
+        """Before it is tried how much so many trainings at a time do."""
+
     def paced(self, found: Paced) -> None:
         """Once it was tried how many trainings at a time do most."""
 
     def testing(self, task: StudyTask) -> AbstractContextManager[Callable[[int, int], None]]:
         """Around the test of a search's winners; the context gives what is called with (done, total)."""
 
-    def trial(self, task: StudyTask, candidate: Candidate, number: int, total: int) -> AbstractContextManager[Watch]:
-        """Around a trial: the `number`th of `total`; the context gives what its training tells."""
+    def trial(self, task: StudyTask, candidate: Candidate, done: int, total: int) -> AbstractContextManager[Watch]:
+        """Around a trial, before which `done` of `total` have ended; the context gives what its training tells."""
 
     def waiting(self, seconds: float | None) -> None:
         """While a shared database has not answered for so long, again and again; None when it does. From any thread."""
@@ -31,8 +34,11 @@ class StudyWatch(Protocol):
     def lost(self, task: StudyTask, candidate: Candidate, epochs: int) -> None:
         """A trial's process or machine died when its run had so many epochs; it stands in line again."""
 
-    def told(self, task: StudyTask, candidate: Candidate, outcome: dict[str, Any]) -> None:
-        """After a trial: its result, or {"reason": …} where it failed, or {"stopped": epoch} where it was pruned."""
+    def told(self, task: StudyTask, candidate: Candidate, outcome: dict[str, Any], done: int, total: int) -> None:
+        """After a trial: its result, or {"reason": …} where it failed, or {"stopped": epoch} where it was pruned.
+
+        With it `done` of `total` have ended, others' that we know of among them.
+        """
 
 
 class Stopping:
@@ -71,6 +77,9 @@ class SilentStudy:
         """Nothing."""
         return nullcontext(lambda done, total: None)  # noqa: ARG005
 
+    def pacing(self, count: int) -> None:
+        """Nothing."""
+
     def paced(self, found: Paced) -> None:
         """Nothing."""
 
@@ -78,7 +87,7 @@ class SilentStudy:
         """Nothing."""
         return nullcontext(lambda done, total: None)  # noqa: ARG005
 
-    def trial(self, task: StudyTask, candidate: Candidate, number: int, total: int) -> AbstractContextManager[Watch]:  # noqa: ARG002
+    def trial(self, task: StudyTask, candidate: Candidate, done: int, total: int) -> AbstractContextManager[Watch]:  # noqa: ARG002
         """Nothing."""
         return nullcontext(Silent())
 
@@ -88,5 +97,5 @@ class SilentStudy:
     def lost(self, task: StudyTask, candidate: Candidate, epochs: int) -> None:
         """Nothing."""
 
-    def told(self, task: StudyTask, candidate: Candidate, outcome: dict[str, Any]) -> None:
+    def told(self, task: StudyTask, candidate: Candidate, outcome: dict[str, Any], done: int, total: int) -> None:
         """Nothing."""
