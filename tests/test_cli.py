@@ -236,7 +236,8 @@ def wrong_folders(root: Path) -> None:
         ("study run quick --data detection=shapes", ("--data", "detection", "segmentation")),
         ("study run camvid --data secnes", ("--data", "secnes")),
         ("study run camvid --data folder:none", ("none",)),
-        ("study export nothing --out x", ("nothing", "not run here")),
+        ("study export nothing --out x", ("nothing", "holds no study")),
+        ("study export nowhere --out x", ("nowhere", "not run here")),
         ("study export quick", ("--out",)),
     ],
 )

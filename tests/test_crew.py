@@ -282,7 +282,7 @@ def test_those_who_decode_images_for_workers_end_with_them(killed: bool, tmp_pat
         values(Study.load(path), folder)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_trial_whose_folder_is_removed_is_made_again(alone: dict[str, float], workers: int, tmp_path: Path) -> None:
     study, folder, removed = Study.load(write_study(tmp_path, TWO)), tmp_path / "out", list[Path]()
 

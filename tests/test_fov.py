@@ -83,7 +83,7 @@ def columns(found: Seen) -> tuple[int, int]:
     return (found.first[1], found.first[1] + width - 1) if width else (0, -1)
 
 
-@pytest.mark.parametrize("share", range(4))  # for two workers to share
+@pytest.mark.parametrize("share", [0, 1, *(pytest.param(share, marks=pytest.mark.slow) for share in (2, 3))])
 def test_without_borders(share: int) -> None:
     @given(SEEDS)
     @settings(max_examples=250)

@@ -37,7 +37,7 @@ def drawn(seed: int) -> tuple[Plan, str, tuple[int, int]]:
     return laid_out, of, (rng.randrange(height), rng.randrange(width))
 
 
-@pytest.mark.parametrize("share", range(4))  # for two workers to share
+@pytest.mark.parametrize("share", [0, 1, *(pytest.param(share, marks=pytest.mark.slow) for share in (2, 3))])
 def test_sets_are_the_support_of_the_gradient(share: int) -> None:
     @given(SEEDS)
     @settings(max_examples=250)

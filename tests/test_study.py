@@ -226,7 +226,7 @@ def test_a_damaged_database_is_named_and_finished_runs_survive_it(tmp_path: Path
     assert list(trials(study, folder)["value"]) == values
 
 
-@pytest.mark.parametrize("pause", [1.2, 2.0])
+@pytest.mark.parametrize("pause", [1.2, pytest.param(2.0, marks=pytest.mark.slow)])
 def test_kill_9_loses_at_most_the_trial_that_ran(pause: float, tmp_path: Path) -> None:
     path, folder = write_study(tmp_path, STUDY.replace("epochs = 2", "epochs = 25")), tmp_path / "out"
     command = [sys.executable, "-m", "sunetlab", "study", "run", str(path), "--out", str(folder), "--device", "cpu"]

@@ -126,7 +126,9 @@ def has_compiler() -> bool:
 
 BACKENDS = [
     "aot_eager",
-    pytest.param("inductor", marks=pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")),
+    pytest.param(
+        "inductor", marks=[pytest.mark.slow, pytest.mark.skipif(not has_compiler(), reason="no C++ compiler")]
+    ),
 ]
 
 
