@@ -591,6 +591,7 @@ def test_of_two_who_begin_at_once_in_two_databases_the_second_sees_it(
     def opened(at: Path, *words: Any) -> BaseStorage:
         is_shared.append(bool(words))
         if first == "its own":
+            runner.open_folder(study, at)
             (at / "optuna.db").touch()
         return shared
 
@@ -667,4 +668,4 @@ def test_a_study_does_not_move_to_another_database(said: Said, tmp_path: Path) -
     status, _, err = said("study run tiny.toml --out new --storage postgresql://nobody@127.0.0.1:1/studies")
     assert status == 2
     assert "nobody@127.0.0.1:1/studies" in err.splitlines()[-1]
-    assert not (tmp_path / "new" / "storage.toml").exists()
+    assert not (tmp_path / "new").exists()

@@ -121,7 +121,6 @@ def run_study(
     sources = [_open(study, task, watch) for task in study.tasks]  # before anything is made
     for task, data in zip(study.tasks, sources, strict=True):  # which designs there are is known only now
         check_designs(study, task, len(data.classes), data.size)
-    open_folder(study, folder)
     with _frozen(), _database(study, folder, place, beat_s, _Waiting(watch, stop)) as (database, company):
         pairs = zip(study.tasks, sources, strict=True)
         queues = [Queue(study, *pair, folder, database, company, watch) for pair in pairs]
@@ -182,6 +181,7 @@ def _database(
 ) -> Iterator[tuple[BaseStorage, Company]]:
     """The study's database, and who else may be at work: nobody where it is in the folder."""
     if place is None and place_of(folder) is None:
+        open_folder(study, folder)
         with _lock(folder):
             if place_of(folder) is None:  # still
                 with database_errors(folder):
@@ -218,6 +218,7 @@ def _shared(study: Study, folder: Path, place: URL | None, waiting: Told) -> Bas
     _refuse_own(folder)
     there = place_of(folder)
     database = storage.open_storage(folder, place, waiting, 0.0 if there is None else RESTART_S)
+    open_folder(study, folder)  # only now: who is refused there leaves nothing behind
     if there is None and place is not None:
         with _lock(folder, SETTLE_S):  # who begins it without --storage at this moment has it
             _refuse_own(folder)
