@@ -71,7 +71,7 @@ def test_kills_and_database_restarts_on_postgresql(
             server.start()
             restarts += 1
 
-    siege.besiege(KILLS, ARMS * SEEDS, {"run": 0.07, "work": 0.07, "worker": 0.86}, PAUSE_S, restart)
+    siege.besiege(KILLS, ARMS * SEEDS, {"run": 0.07, "work": 0.07, "worker": 0.86}, 0.7 * PAUSE_S, restart)
     siege.end(LIMIT_S)
     failed = retry_failed(siege, *line)
     besides = f"{restarts} restarts of the server, {siege.counts['no server']} begun without it"
