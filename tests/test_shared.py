@@ -71,6 +71,12 @@ class Party:
             self.tickets.append(ticket)
         return ticket is not None or not self.queue.is_over()
 
+    def fail_all(self) -> None:
+        """Take whoever stands in line; all fail."""
+        while self.take():
+            if self.tickets:
+                self.queue.settle(self.tickets.pop(), {"reason": "error", "detail": "", "seconds": 1.0})
+
     def finish(self) -> None:
         ticket = self.tickets.pop(0)
         candidate = ticket.entry.candidate
@@ -211,9 +217,7 @@ def test_what_failed_is_run_again_where_somebody_asks_for_it(tmp_path: Path) -> 
     study, database, clock = Study.load(write_study(tmp_path, STUDY)), get_storage(InMemoryStorage()), Clock()
     (tmp_path / "out").mkdir()
     first = Party(study, tmp_path / "out", database, clock)
-    while first.take():
-        if first.tickets:
-            first.queue.settle(first.tickets.pop(), {"reason": "error", "detail": "", "seconds": 1.0})
+    first.fail_all()
     assert [trial.state for trial in first.queue.optuna.trials] == [TrialState.FAIL] * 4
     again, other = (Party(study, tmp_path / "out", database, clock) for _ in range(2))
     assert not other.take()
@@ -229,9 +233,7 @@ def test_what_is_run_again_is_lost_by_nobody(end: str, tmp_path: Path, monkeypat
     study, database, clock = Study.load(write_study(tmp_path, STUDY)), get_storage(InMemoryStorage()), Clock()
     (tmp_path / "out").mkdir()
     first = Party(study, tmp_path / "out", database, clock)
-    while first.take():
-        if first.tickets:
-            first.queue.settle(first.tickets.pop(), {"reason": "error", "detail": "", "seconds": 1.0})
+    first.fail_all()
     again, other = (Party(study, tmp_path / "out", database, clock) for _ in range(2))
     again.queue.fill(retry_failed=True)
     other.take()
