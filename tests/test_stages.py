@@ -115,6 +115,13 @@ def test_a_trial_that_was_passed_over_hides_no_result() -> None:
     assert [one.number for one in by_candidate(told).values()] == [0, 1]
     again = [made(0, fail, 0.1, reason="error"), made(1, complete, 0.1, since=1)]
     assert [one.number for one in by_candidate(again).values()] == [1]
+    retried = [
+        made(0, fail, 0.1, reason="error"),
+        made(1, TrialState.WAITING, 0.1, since=1),
+        made(2, fail, 0.1, since=1),
+    ]
+    assert [one.number for one in by_candidate(retried).values()] == [1]  # the twin was passed over
+    assert [one.number for one in by_candidate([made(0, fail, 0.1), made(1, TrialState.RUNNING, 0.1)]).values()] == [1]
     assert choice.best([*told, made(4, complete, 0.2)], 1) == ["abc"]
 
 

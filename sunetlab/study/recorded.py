@@ -141,14 +141,21 @@ def reason_of(trial: FrozenTrial) -> str:
 
 
 def by_candidate(trials: Iterable[FrozenTrial]) -> dict[str, FrozenTrial]:
-    """Of each candidate the trial that says what was found: the last with an outcome, else the first; by folder.
+    """Of each candidate the trial that counts, by folder: the last with an outcome, else the last.
 
-    One that was put in line twice has a trial that was passed over after the one that counts.
+    One that was put in line twice has a trial that was passed over after the one that counts. What was found before a
+    candidate was put in line to be run again does not.
     """
     found: dict[str, FrozenTrial] = {}
     for trial in trials:
         name = folder_of(trial)
-        if name not in found or (trial.state.is_finished() and not is_open(trial)):
+        is_settled = trial.state.is_finished() and not is_open(trial)
+        if (
+            is_settled
+            or name not in found
+            or is_open(found[name])
+            or found[name].number < trial.user_attrs.get(SINCE, 0)
+        ):
             found[name] = trial
     return found
 

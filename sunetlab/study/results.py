@@ -19,12 +19,11 @@ from sunetlab.study.designs import training_of
 from sunetlab.study.marks import marks
 from sunetlab.study.recorded import (
     FEASIBLE,
-    SINCE,
     TOTAL,
+    by_candidate,
     count_of,
     design_of,
     folder_of,
-    is_open,
     levels_of,
     reason_of,
     stage_of,
@@ -54,28 +53,22 @@ def load_study(folder: Path) -> Study:
 
 
 def trials(study: Study, folder: Path) -> pd.DataFrame:
-    """One row per candidate that was put in line: its last trial, but for interruptions that were made good.
-
-    An interruption of a failed trial that is tried once more is not: the same command goes on with it.
+    """One row per candidate that was put in line: its trial that counts (`recorded.by_candidate`).
 
     Columns: task, stage, design (the spec's id), one per factor, one per other word of the designs beside a search's
     winners, seed, lr (where it was tuned), state, reason, detail,
     value (in [0, 1]; of a pruned trial its last; nan where there is none), test (the same of the test split, of a
     search's winners), params, macs (of one image), what the study has measured, seconds, folder.
     """
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    numbers: dict[tuple[Any, ...], int] = {}  # of the trials that they are of
-    for task in study.tasks:
-        for trial in trials_of(study, task.task, folder):
-            row = _row(study, task.task, trial, folder)
-            key = (task.task, row["folder"])
-            again = numbers.get(key, -1) < trial.user_attrs.get(SINCE, 0)
-            if again or not is_open(trial):
-                rows[key], numbers[key] = row, trial.number
+    rows = [
+        _row(study, task.task, trial, folder)
+        for task in study.tasks
+        for trial in by_candidate(trials_of(study, task.task, folder)).values()
+    ]
     figures = ("state", "reason", "detail", "value", "test", "params", "macs", *study.told, "seconds", "folder")
     words = dict.fromkeys((*study.varied, *_of_beside(study)))
     names = ["task", "stage", "design", *words, "seed", *(("lr",) if study.tune else ()), *figures]
-    return pd.DataFrame(list(rows.values()), columns=names)
+    return pd.DataFrame(rows, columns=names)
 
 
 def last_stage(table: pd.DataFrame, task: str) -> str:

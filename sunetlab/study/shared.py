@@ -36,7 +36,8 @@ _SECRET = ("pass", "secret")  # what names of libpq's parameters have that hold 
 _REQUIRES_AUTH = 160_000  # the first libpq that can refuse to send a password as it is
 MADE = {"23505", "42P07", "42710"}  # SQLSTATE of PostgreSQL: a row, a table or a type is there already
 BEGUN = 5  # times that the tables of an empty database are begun again: of several who make them at once one succeeds
-_DEAD = {  # seconds, and milliseconds: a server that vanished, with its power or the network, is noticed in a minute
+# Seconds, and milliseconds: a server that vanished, with its power or the network, is noticed in about a minute.
+_DEAD = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,

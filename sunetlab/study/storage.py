@@ -49,8 +49,8 @@ def open_storage(
     database = RDBStorage(
         f"sqlite:///{quote(str(folder / DATABASE))}", engine_kwargs={"connect_args": {"timeout": BUSY_S}}
     )
-    database.remove_session()
-    database.scoped_session.configure(expire_on_commit=False)
+    database.remove_session()  # one that is there already would stay as it is
+    database.scoped_session.configure(expire_on_commit=False)  # Optuna closes a session once it has committed
     return database
 
 
