@@ -2,7 +2,6 @@
 
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +15,7 @@ from .study_tables import SAMPLERS, print_arms, searches
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sunetlab.study.definition import Study
+    from sunetlab.study.records import Records
 
 
 def status(
@@ -33,24 +32,26 @@ def status(
 ) -> None:
     """How far a study is: finished, failed by reason, running, left; every trial with --json."""
     from sunetlab.study import results
+    from sunetlab.study.records import Records
     from sunetlab.study.snapshot import is_run
 
     folder = existing(study)
     asked = results.load_study(folder)
     _check(live, as_json)
-    table = results.trials(asked, folder)
+    records = Records(asked, folder)
+    table = results.table_of(records)
     if as_json:
         print_json({"study": asked.name, "trials": _records(table)})
         return
     if live is not False and _is_terminal():
-        if is_run(asked, folder):
+        if is_run(records):
             from .status_live import follow
 
-            follow(asked, folder)
-            table = results.trials(asked, folder)
+            follow(records)
+            table = results.table_of(records)
         elif live:
             note(f"nobody runs {folder} now: this is how it stands")
-    _print(asked, folder, table)
+    _print(records, table)
 
 
 def _check(live: bool | None, as_json: bool) -> None:
@@ -67,17 +68,18 @@ def _is_terminal() -> bool:
     return sys.stdout.isatty() and not Console().is_dumb_terminal
 
 
-def _print(asked: "Study", folder: Path, table: "pd.DataFrame") -> None:
+def _print(records: "Records", table: "pd.DataFrame") -> None:
     from sunetlab.study.snapshot import is_run
 
+    asked = records.study
     say(f"{asked.name}: {asked.question}")
-    for task, tried, most, feasible in searches(asked, folder, table):
+    for task, tried, most, feasible in searches(records, table):
         say(
             f"{task}: {tried} of {most} designs tried, chosen by {SAMPLERS[asked.sampler]}"
             + (f" from {feasible:,}" if feasible else "")
         )
     say()
-    if not is_run(asked, folder):
+    if not is_run(records):
         table = table.assign(state=table["state"].replace("running", "interrupted"))
     names = ["task", *(["stage"] if table["stage"].nunique() > 1 else []), "state", "reason"]
     counts = Counter(zip(*(table[name] for name in names), strict=True))

@@ -3,7 +3,6 @@
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleDimensions, Group, RenderableType
@@ -18,6 +17,7 @@ from .study_tables import Arms, arms_tables
 
 if TYPE_CHECKING:
     from sunetlab.study.definition import Study
+    from sunetlab.study.records import Records
     from sunetlab.study.snapshot import Counts, Running, Snapshot
 
 PAUSE = 1.5  # seconds between two looks
@@ -28,15 +28,15 @@ _SPARED = ("design", "seconds", "seeds", "spread")  # columns, the first to go f
 _LEAST = 3  # designs that are shown of each task however low the terminal is
 
 
-def follow(asked: "Study", folder: Path) -> None:
+def follow(records: "Records") -> None:
     """Show a study until nobody runs it any more, or Ctrl-C; then what was shown is taken back."""
     from sunetlab.study.snapshot import is_run, look
 
     console = Console(highlight=False)
     with contextlib.suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, transient=True) as screen:
-        while is_run(asked, folder):
+        while is_run(records):
             began = time.monotonic()
-            screen.update(picture(asked, look(asked, folder), console.size), refresh=True)
+            screen.update(picture(records.study, look(records), console.size), refresh=True)
             time.sleep(max(PAUSE, (time.monotonic() - began) / SHARE))
 
 

@@ -22,6 +22,8 @@ from .verdict import verdict
 from .work import Heartbeat, Storage, Workers, proxy, storage_said, until_ended, work, workers_said
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from sunetlab.study.definition import Study, StudyTask
 
 COMMAND = "command.txt"  # in a study's folder: what was typed
@@ -239,14 +241,16 @@ def _classes_and_size(task: "StudyTask") -> tuple[int, tuple[int, int] | None]:
 def _conclude(asked: "Study", folder: Path) -> None:
     """The end of a run: table, best configurations, results page."""
     from sunetlab.study import results
+    from sunetlab.study.records import Records
     from sunetlab.study.report import write_report
 
-    table = results.trials(asked, folder)
+    records = Records(asked, folder)
+    table = results.table_of(records)
     finished = table[table["state"] == "finished"]
     answered = set(finished.loc[finished["stage"] != "tuning", "task"])
     best = {task: folder / "best" / task for task in tasks_of(asked) if task in answered}
     for task, out in best.items():
-        _export(asked, folder, task, None, out)
+        _export(asked, folder, task, None, out, table)
     page = write_report(asked, folder, _command(folder))
     print_arms(asked, table)  # only now: whoever reads the table may stop reading
     for task, out in best.items():
@@ -256,18 +260,20 @@ def _conclude(asked: "Study", folder: Path) -> None:
     if failed:
         note(f"{plural(failed, 'trial')} failed; --retry-failed runs {'it' if failed == 1 else 'them'} again")
     waiting = int((table["state"] == "waiting").sum())
-    waiting += sum(results.to_come(asked, folder, task, table) for task in tasks_of(asked))
+    waiting += sum(results.to_come(records, task, table) for task in tasks_of(asked))
     if waiting:
         note(f"{plural(waiting, 'trial')} {'is' if waiting == 1 else 'are'} left; the same command goes on")
     if failed and finished.empty:
         raise SunetlabError(f"{folder}: no trial has finished; sunetlab study status {folder} says why")
 
 
-def _export(asked: "Study", folder: Path, task: str, where: str | None, out: Path) -> dict[str, Any]:
+def _export(
+    asked: "Study", folder: Path, task: str, where: str | None, out: Path, table: "pd.DataFrame | None" = None
+) -> dict[str, Any]:
     from sunetlab.study.export import export_run
     from sunetlab.study.results import choose
 
-    path, arm = choose(asked, folder, task, where)
+    path, arm = choose(asked, folder, task, where, table)
     export_run(path, out, {"study": asked.name, "question": asked.question, "where": where, **arm})
     return arm
 

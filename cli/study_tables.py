@@ -1,7 +1,6 @@
 """What several commands tell of a study: its tasks, how far a search is, its designs, the best first."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .output import percent, print_table, say, short
@@ -10,6 +9,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sunetlab.study.definition import Study
+    from sunetlab.study.records import Records
 
 SAMPLERS = {"tpe": "TPE", "nsga2": "NSGA-II"}
 OBJECTIVE = {"classification": "accuracy", "segmentation": "mIoU"}
@@ -34,13 +34,12 @@ def tasks_of(asked: "Study") -> list[str]:
     return [task.task for task in asked.tasks]
 
 
-def searches(asked: "Study", folder: Path, table: "pd.DataFrame") -> Iterator[tuple[str, int, int, int | None]]:
+def searches(records: "Records", table: "pd.DataFrame") -> Iterator[tuple[str, int, int, int | None]]:
     """Of an adaptive study, for each task: how many designs were tried, will have been, and are chosen from."""
-    from sunetlab.study import results
-
+    asked = records.study
     for task in tasks_of(asked) if asked.is_adaptive else ():
         tried = table.loc[(table["task"] == task) & (table["stage"] == "trial"), "design"].nunique()
-        yield task, tried, results.to_try(asked, folder, task), results.feasible(asked, folder, task)
+        yield task, tried, records.to_try(task), records.feasible(task)
 
 
 def arms_tables(asked: "Study", table: "pd.DataFrame") -> Iterator[Arms]:

@@ -26,6 +26,7 @@ from sunetlab.study.definition import Study
 from sunetlab.study.export import CHOICE, _refuse_another
 from sunetlab.study.judge import verdicts
 from sunetlab.study.recorded import TOTAL
+from sunetlab.study.records import Records
 from sunetlab.study.runner import run_study
 from sunetlab.study.storage import DATABASE, TRIALS
 from sunetlab.study.tested import TEST, test_value
@@ -155,10 +156,10 @@ def of_databases(folder: Path) -> list[Reader]:
     with mock.patch("sunetlab.study.attempt.train", stand_in):
         run_study(study, home, "cpu")
     whole = (home / DATABASE).read_bytes()
-    trials = results.trials_of(study, "classification", home)
+    trials = Records(study, home).trials("classification")
 
     def look() -> None:
-        seen = snapshot.look(study, home)
+        seen = snapshot.look(Records(study, home))
         results.arms(seen.table, study)
         verdicts(study, seen.table, "classification")
         inside = home / TRIALS / "classification"
@@ -167,7 +168,7 @@ def of_databases(folder: Path) -> list[Reader]:
 
     def look_at(found: list[FrozenTrial]) -> None:
         task = SimpleNamespace(get_trials=lambda deepcopy: found, user_attrs={TOTAL: 4})  # noqa: ARG005
-        with mock.patch.object(results, "_optuna_of", return_value=task):
+        with mock.patch.object(Records, "_of", return_value=task):
             look()
 
     def look_into(changes: list[Cell]) -> None:

@@ -227,6 +227,27 @@ def test_what_failed_is_run_again_where_somebody_asks_for_it(tmp_path: Path) -> 
     assert [trial.state for trial in first.queue.optuna.trials][4:] == [TrialState.COMPLETE] * 4
 
 
+def test_whoever_takes_what_stands_in_line_does_not_read_all_trials_anew(tmp_path: Path) -> None:
+    looks = 0
+
+    class Counted(InMemoryStorage):
+        def get_all_trials(self, *words: Any, **named: Any) -> Any:
+            nonlocal looks
+            looks += 1
+            return super().get_all_trials(*words, **named)
+
+    text = STUDY.replace("seeds = [0, 1]", f"seeds = {list(range(20))}")
+    (tmp_path / "out").mkdir()
+    party = Party(Study.load(write_study(tmp_path, text)), tmp_path / "out", Counted(), Clock())
+    assert party.take()
+    looks = 0
+    for _ in range(39):
+        party.finish()
+        assert party.take()
+    assert looks == 0
+    assert party.queue.progress() == (39, 40)
+
+
 @pytest.mark.parametrize("end", ["its process died", "interrupted", "its machine died", "killed between two steps"])
 def test_what_is_run_again_is_lost_by_nobody(end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has it, and whoever then puts it in line: neither need know that somebody asked for it."""
@@ -493,7 +514,7 @@ def test_a_server_that_is_known_is_waited_for_when_somebody_begins(
             raise away.pop()
         return InMemoryStorage()
 
-    monkeypatch.setattr("sunetlab.study.shared.RDBStorage", connect)
+    monkeypatch.setattr("sunetlab.study.shared.open_database", connect)
     url = parse_url("postgresql://me@host/studies")
     if answers:
         assert isinstance(open_shared(url, told.append, wait_s), Patient)

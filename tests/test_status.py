@@ -21,6 +21,7 @@ from sunetlab.study import attempt, queue
 from sunetlab.study.definition import Study
 from sunetlab.study.page.content import task_pages
 from sunetlab.study.page.rows import Names
+from sunetlab.study.records import Records
 from sunetlab.study.results import load_study, trials
 from sunetlab.study.runner import run_study
 from sunetlab.study.snapshot import Running, Snapshot, is_run, look, running_trial, seconds_left
@@ -77,7 +78,7 @@ def seen(text: Any, width: int, height: int = 40) -> list[str]:
 
 
 def test_every_trial_is_counted_once(begun: tuple[Study, Path]) -> None:
-    found = look(*begun)
+    found = look(Records(*begun))
     (counts,) = found.counts
     assert dict(counts.states) == {"finished": 1, "failed": 1, "running": 1, "waiting": 1}
     assert dict(counts.reasons) == {"out of memory": 1}
@@ -92,7 +93,7 @@ def test_trials_that_a_search_has_not_come_upon_are_left(tmp_path: Path, monkeyp
     monkeypatch.setattr(attempt, "train", stand_in)
     study, folder = Study.load(write_study(tmp_path, SEARCH)), tmp_path / "out"
     run_study(study, folder, "cpu", most=3)
-    (counts,) = look(study, folder).counts
+    (counts,) = look(Records(study, folder)).counts
     assert (counts.done, counts.left, counts.untried, counts.total) == (3, 5, 4, 8)
 
 
@@ -102,7 +103,7 @@ def test_those_who_do_not_stand_in_line_yet_are_left_too(tmp_path: Path, monkeyp
     monkeypatch.setattr(queue, "CHUNK", 1)
     study, folder = Study.load(write_study(tmp_path)), tmp_path / "out"
     run_study(study, folder, "cpu", most=1)
-    (counts,) = look(study, folder).counts
+    (counts,) = look(Records(study, folder)).counts
     assert (counts.done, counts.left, counts.total) == (1, 3, 4)
     (page,) = task_pages(study, folder, Names(study))
     assert (page.counts.finished, page.counts.left, page.is_over) == (1, 3, False)
@@ -113,15 +114,15 @@ def test_those_who_do_not_stand_in_line_yet_are_left_too(tmp_path: Path, monkeyp
 
 def test_looking_disturbs_nobody(begun: tuple[Study, Path]) -> None:
     study, folder = begun
-    assert not is_run(study, folder.parent)  # no lock was ever there
+    assert not is_run(Records(study, folder.parent))  # no lock was ever there
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert not is_run(study, folder)
+    assert not is_run(Records(study, folder))
     with FileLock(folder / ".lock", timeout=0):
-        assert is_run(study, folder)
-        look(study, folder)
+        assert is_run(Records(study, folder))
+        look(Records(study, folder))
         with pytest.raises(SunetlabError, match="somebody else"):
             run_study(study, folder, "cpu")  # the lock is still held
-    assert not is_run(study, folder)
+    assert not is_run(Records(study, folder))
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
@@ -180,7 +181,7 @@ def test_a_clock(seconds: float | None, text: str) -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_what_is_shown(begun: tuple[Study, Path], width: int) -> None:
     study, folder = begun
-    shown = look(study, folder)
+    shown = look(Records(study, folder))
     lines = seen(picture(study, shown, Console(width=width, height=40).size), width)
     text = "\n".join(lines)
     assert max(map(len, lines)) <= width
@@ -202,7 +203,7 @@ def test_a_low_terminal_shows_the_best_designs_only(begun: tuple[Study, Path]) -
     one = rows[rows["state"] == "finished"]
     many = pd.concat([one.assign(design=f"d{number}", value=number / 100) for number in range(30)])
     for height, shown in ((20, 8), (60, 30)):
-        found = Snapshot(many, look(study, folder).counts, (), None)
+        found = Snapshot(many, look(Records(study, folder)).counts, (), None)
         lines = seen(picture(study, found, Console(width=100, height=height).size), 100)
         assert len(lines) <= height
         text = "\n".join(lines)
@@ -217,7 +218,7 @@ def test_it_is_followed_until_nobody_runs_it(
     lock, looked_twice = FileLock(folder / ".lock", thread_local=False), threading.Event()
 
     def looked(*arguments: Any) -> Any:
-        looks.append(is_run(study, folder))
+        looks.append(is_run(Records(study, folder)))
         if len(looks) == 2:
             looked_twice.set()
         return look(*arguments)

@@ -343,9 +343,12 @@ class Queue:
         return True
 
     def _is_surplus(self, trial: FrozenTrial) -> bool:
-        """Whether another trial of the candidate counts, or a search has as many designs as it tries without it."""
-        trials = self.ledger.look()
-        return self.ledger.is_twin(trial) or self.line.is_surplus(trial, trials)
+        """Whether another trial of the candidate counts, or a search has as many designs as it tries without it.
+
+        A database makes a study's trials one after another: whoever saw this one has seen all before it, and one after
+        it has no outcome as long as this one waits. So there is no need to look again.
+        """
+        return self.ledger.is_twin(trial) or self.line.is_surplus(trial, self.ledger.trials)
 
     def _admit(self, entries: Sequence[Entry]) -> None:
         """Put candidates in line."""

@@ -4,7 +4,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
@@ -13,22 +12,19 @@ from sunetlab.errors import InputError, SunetlabError
 from sunetlab.space.arrays.quantities import known, values
 from sunetlab.space.arrays.view import Subject
 from sunetlab.space.where import parse_where
-from sunetlab.study import storage
 from sunetlab.study.definition import Study
 from sunetlab.study.designs import training_of
 from sunetlab.study.marks import marks
 from sunetlab.study.recorded import (
-    FEASIBLE,
-    TOTAL,
     by_candidate,
-    count_of,
     design_of,
     folder_of,
     levels_of,
     reason_of,
     stage_of,
 )
-from sunetlab.study.storage import STUDY, TRIALS, database_errors, read_trials
+from sunetlab.study.records import Records
+from sunetlab.study.storage import STUDY, TRIALS
 from sunetlab.study.tested import test_value
 from sunetlab.train.run import RESULT, Run, read_result
 
@@ -53,6 +49,11 @@ def load_study(folder: Path) -> Study:
 
 
 def trials(study: Study, folder: Path) -> pd.DataFrame:
+    """The table of the trials of the study in `folder` (`table_of`)."""
+    return table_of(Records(study, folder))
+
+
+def table_of(records: Records) -> pd.DataFrame:
     """One row per candidate that was put in line: its trial that counts (`recorded.by_candidate`).
 
     Columns: task, stage, design (the spec's id), one per factor, one per other word of the designs beside a search's
@@ -60,10 +61,11 @@ def trials(study: Study, folder: Path) -> pd.DataFrame:
     value (in [0, 1]; of a pruned trial its last; nan where there is none), test (the same of the test split, of a
     search's winners), params, macs (of one image), what the study has measured, seconds, folder.
     """
+    study = records.study
     rows = [
-        _row(study, task.task, trial, folder)
+        _row(study, task.task, trial, records.folder)
         for task in study.tasks
-        for trial in by_candidate(trials_of(study, task.task, folder)).values()
+        for trial in by_candidate(records.trials(task.task)).values()
     ]
     figures = ("state", "reason", "detail", "value", "test", "params", "macs", *study.told, "seconds", "folder")
     words = dict.fromkeys((*study.varied, *_of_beside(study)))
@@ -110,47 +112,40 @@ def arms(table: pd.DataFrame, study: Study, stage: str = "trial") -> pd.DataFram
     return found.assign(mark=[mark for mine in rows for mark in marks(study, table, mine)])
 
 
-def feasible(study: Study, folder: Path, task: str) -> int | None:
-    """How many designs of a task an adaptive study chooses from; None where it does not, or has not begun."""
-    with database_errors(folder):
-        found = _optuna_of(study, task, folder)
-        return count_of(found.user_attrs, FEASIBLE) if found else None
-
-
-def to_try(study: Study, folder: Path, task: str) -> int:
-    """How many designs of a task an adaptive study tries in the end, at most where it has not begun."""
-    most, found = study.designs or 0, feasible(study, folder, task)
-    return most if found is None else min(most, found)
-
-
-def to_come(study: Study, folder: Path, task: str, table: pd.DataFrame) -> int:
+def to_come(records: Records, task: str, table: pd.DataFrame) -> int:
     """How many trials of a task do not stand in line yet: at most, for a search may find too few.
 
     Args:
-        study: the study.
-        folder: its own.
+        records: the study's.
         task: whose.
         table: of its trials (`trials`).
     """
-    with database_errors(folder):
-        found = _optuna_of(study, task, folder)
-        total = count_of(found.user_attrs, TOTAL) if found else None
+    study, total = records.study, records.total(task)
     if total is None:  # it has not begun
-        total = to_try(study, folder, task) * len(study.seeds) if study.is_adaptive else 0
+        total = records.to_try(task) * len(study.seeds) if study.is_adaptive else 0
         if study.winners is not None:
             total += (study.winners.designs + len(study.winners.beside)) * len(study.winners.seeds)
     return max(0, total - int((table["task"] == task).sum()))
 
 
-def choose(study: Study, folder: Path, task: str, where: str | None = None) -> tuple[Path, dict[str, Any]]:
+def choose(
+    study: Study, folder: Path, task: str, where: str | None = None, table: pd.DataFrame | None = None
+) -> tuple[Path, dict[str, Any]]:
     """The best finished design of a task that keeps `where`: the folder of its best run, and its row of `arms`.
 
     The best has the highest mean over its seeds; the run is its highest seed's.
 
+    Args:
+        study: the study that `folder` holds.
+        folder: its folder.
+        task: whose.
+        where: bounds, as `sunetlab space screen --where` takes them; None: there are none.
+        table: of its trials (`trials`), if it is known.
+
     Raises:
         InputError: no finished design keeps the bounds.
     """
-    table = trials(study, folder)
+    table = trials(study, folder) if table is None else table
     stage = last_stage(table, task)
     candidates = arms(table, study, stage)
     candidates = candidates[candidates["task"] == task]
@@ -174,23 +169,6 @@ def _keeps(path: Path, where: str) -> bool:
     bounds = parse_where(where, known(len(run.spec.stacks)))
     report = analyze(run.spec, tuple(result["size"]), training.batch)
     return bounds.holds(values(Subject(report, training.setting), bounds.names))
-
-
-def trials_of(study: Study, task: str, folder: Path) -> list[FrozenTrial]:
-    """What Optuna has of a task; nothing where it has not begun."""
-    with database_errors(folder):
-        found = _optuna_of(study, task, folder)
-        return read_trials(found, study) if found else []
-
-
-def _optuna_of(study: Study, task: str, folder: Path) -> optuna.Study | None:
-    if not storage.is_begun(folder):
-        return None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    name, database = storage.name_of(study, task, folder), storage.open_storage(folder)
-    return (
-        optuna.load_study(study_name=name, storage=database) if name in optuna.get_all_study_names(database) else None
-    )
 
 
 def _of_beside(study: Study) -> list[str]:

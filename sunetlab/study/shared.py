@@ -124,6 +124,14 @@ def open_shared(url: URL, told: Told = lambda seconds: None, wait_s: float = 0.0
     return Patient(_proxy(url, wait_s) if url.drivername == "grpc" else _database(url, told, wait_s), told)
 
 
+def open_database(address: str, **engine: Any) -> RDBStorage:
+    """Optuna's storage at an address of SQLAlchemy's, made where missing; what it has read stays read."""
+    database = RDBStorage(address, engine_kwargs=engine)
+    database.remove_session()  # one that is there already would stay as it is
+    database.scoped_session.configure(expire_on_commit=False)  # Optuna closes a session once it has committed
+    return database
+
+
 def _database(url: URL, told: Told, wait_s: float) -> BaseStorage:
     _need("psycopg", "postgresql")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -134,7 +142,7 @@ def _database(url: URL, told: Told, wait_s: float) -> BaseStorage:
     began, again = time.monotonic(), BEGUN
     while True:
         try:
-            return get_storage(RDBStorage(address, engine_kwargs={**_CONNECTIONS, "connect_args": connect}))
+            return get_storage(open_database(address, **_CONNECTIONS, connect_args=connect))
         except Exception as error:
             waited = time.monotonic() - began
             if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in MADE:

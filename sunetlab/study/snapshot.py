@@ -16,8 +16,8 @@ import pandas as pd
 from sunetlab.files import read_table
 from sunetlab.folders import DATA
 from sunetlab.study.company import is_alive
-from sunetlab.study.definition import Study
-from sunetlab.study.results import to_come, trials, trials_of
+from sunetlab.study.records import Records
+from sunetlab.study.results import table_of, to_come
 from sunetlab.study.shared import place_of
 from sunetlab.study.storage import LOCK, TRIALS
 from sunetlab.train.run import LOG, RUN, Run, read_log
@@ -116,10 +116,10 @@ class Snapshot(NamedTuple):
         return sum(each.left + each.running for each in self.counts)
 
 
-def look(study: Study, folder: Path) -> Snapshot:
+def look(records: Records) -> Snapshot:
     """A study's folder as it is now."""
-    table = trials(study, folder)
-    counts = tuple(_counts(study, folder, table, task.task) for task in study.tasks)
+    study, folder, table = records.study, records.folder, table_of(records)
+    counts = tuple(_counts(records, table, task.task) for task in study.tasks)
     at_work = table[table["state"] == "running"].to_dict("records")
     names = [*study.varied, "seed"]
     running = tuple(
@@ -130,12 +130,12 @@ def look(study: Study, folder: Path) -> Snapshot:
     return Snapshot(table, counts, running, seconds_left(table, running, {each.task: each.untried for each in counts}))
 
 
-def is_run(study: Study, folder: Path) -> bool:
+def is_run(records: Records) -> bool:
     """Whether somebody holds the lock of a study's folder, or in a shared database a trial has a pulse."""
-    if place_of(folder) is not None:
-        return any(is_alive(trial) for task in study.tasks for trial in trials_of(study, task.task, folder))
+    if place_of(records.folder) is not None:
+        return any(is_alive(trial) for task in records.study.tasks for trial in records.trials(task.task))
     try:
-        file = os.open(folder / LOCK, os.O_RDONLY)
+        file = os.open(records.folder / LOCK, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
@@ -194,10 +194,10 @@ def seconds_left(
     return left / max(1, len(running))
 
 
-def _counts(study: Study, folder: Path, table: pd.DataFrame, task: str) -> Counts:
+def _counts(records: Records, table: pd.DataFrame, task: str) -> Counts:
     mine = table[table["task"] == task]
     failed = mine[mine["state"] == "failed"]
-    return Counts(task, Counter(mine["state"]), Counter(failed["reason"]), to_come(study, folder, task, table))
+    return Counts(task, Counter(mine["state"]), Counter(failed["reason"]), to_come(records, task, table))
 
 
 def _epochs(path: Path) -> int | None:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import optuna
 from optuna.exceptions import OptunaError
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,7 +19,7 @@ from sunetlab.study.definition import Study
 from sunetlab.study.patience import Told
 from sunetlab.study.pruning import make_pruner
 from sunetlab.study.recorded import check
-from sunetlab.study.shared import open_shared, parse_url, place_of
+from sunetlab.study.shared import open_database, open_shared, parse_url, place_of
 
 STUDY, LOCK, DATABASE, TRIALS = "study.toml", ".lock", "optuna.db", "trials"  # in a study's folder
 BUSY_S = 60  # seconds to wait for somebody who reads the database
@@ -46,12 +46,7 @@ def open_storage(
     place = place_of(folder)
     if url is not None or place is not None:
         return open_shared(url or parse_url(str(place and place.url)), told, wait_s)
-    database = RDBStorage(
-        f"sqlite:///{quote(str(folder / DATABASE))}", engine_kwargs={"connect_args": {"timeout": BUSY_S}}
-    )
-    database.remove_session()  # one that is there already would stay as it is
-    database.scoped_session.configure(expire_on_commit=False)  # Optuna closes a session once it has committed
-    return database
+    return open_database(f"sqlite:///{quote(str(folder / DATABASE))}", connect_args={"timeout": BUSY_S})
 
 
 def name_of(study: Study, task: str, folder: Path) -> str:

@@ -24,6 +24,7 @@ from sunetlab.study.page.ranking import Ranked, ranked
 from sunetlab.study.page.rows import Group, Names, Row, failed, group, records
 from sunetlab.study.page.sentence import parts
 from sunetlab.study.page.strip import strip
+from sunetlab.study.records import Records
 from sunetlab.study.standing import standing
 from sunetlab.study.storage import TRIALS
 from sunetlab.study.verdict import Verdict
@@ -130,19 +131,21 @@ def task_pages(study: Study, folder: Path, names: Names) -> list[TaskPage]:
     Raises:
         SunetlabError: the database is damaged.
     """
-    table = results.trials(study, folder)
+    known = Records(study, folder)
+    table = results.table_of(known)
     groups: dict[str, Group] = {task.task: _group(study, table, task.task, "trial", names) for task in study.tasks}
-    return [_task_page(study, task, folder, table, names, groups) for task in study.tasks]
+    return [_task_page(known, task, table, names, groups) for task in study.tasks]
 
 
 def _task_page(
-    study: Study, task: StudyTask, folder: Path, table: pd.DataFrame, names: Names, groups: Mapping[str, Group]
+    known: Records, task: StudyTask, table: pd.DataFrame, names: Names, groups: Mapping[str, Group]
 ) -> TaskPage:
-    name, home, objective = task.task, folder / TRIALS / task.task, OBJECTIVE[task.task]
+    study, folder, name, objective = known.study, known.folder, task.task, OBJECTIVE[task.task]
+    home = folder / TRIALS / name
     value_name, mine = VALUE_NAMES[objective], records(table, task=name)
     found, winners = groups[name], _group(study, table, name, "winner", names)
     last = winners if results.last_stage(table, name) == "winner" else found
-    counts = counts_of(study, task, folder, mine, results.to_come(study, folder, name, table))
+    counts = counts_of(known, task, mine, results.to_come(known, name, table))
     text, doubt = standing(last.arms, value_name, is_over=counts.left == 0)
     said = verdicts(study, table, name)
     scale = forest.scale(said)
@@ -164,7 +167,7 @@ def _task_page(
         edges=tuple(rates_at_edge(study, table, name)),
         unjudged=tuple(unjudged(study, table, name)),
         counts=counts,
-        feasible=results.feasible(study, folder, name),
+        feasible=known.feasible(name),
         winners=_designs(winners),
         designs=_designs(found),
         charts=tuple(map(Markup, charts(study, names, home, found, value_name, f"val_{objective}"))),

@@ -2,13 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from sunetlab.study import results
 from sunetlab.study.definition import Study, StudyTask
 from sunetlab.study.designs import make_designs
 from sunetlab.study.page.rows import Row, failed
+from sunetlab.study.records import Records
 
 
 class Reason(NamedTuple):
@@ -38,7 +37,7 @@ class Counts(NamedTuple):
         return self.total - self.finished - self.stopped - self.failed
 
 
-def counts_of(study: Study, task: StudyTask, folder: Path, trials: Sequence[Row], to_come: int) -> Counts:
+def counts_of(known: Records, task: StudyTask, trials: Sequence[Row], to_come: int) -> Counts:
     """What became of a task's trials, of all stages, and of how many there will have been (`results.to_come`)."""
     states = Counter(trial["state"] for trial in trials)
     reasons = Counter(trial["reason"] for trial in trials if failed(trial))
@@ -47,13 +46,14 @@ def counts_of(study: Study, task: StudyTask, folder: Path, trials: Sequence[Row]
         for reason in reasons
     }
     failures = tuple(Reason(reason, count, designs[reason]) for reason, count in reasons.most_common())
-    total = len(trials) + to_come if trials else _total(study, task, folder)
+    total = len(trials) + to_come if trials else _total(known, task)
     return Counts(total, states["finished"], states["pruned"], failures)
 
 
-def _total(study: Study, task: StudyTask, folder: Path) -> int:
+def _total(known: Records, task: StudyTask) -> int:
     """How many trials a task that never began has in the end, at most."""
-    designs = results.to_try(study, folder, task.task) if study.is_adaptive else _designs(study, task)
+    study = known.study
+    designs = known.to_try(task.task) if study.is_adaptive else _designs(study, task)
     each = len(study.seeds) + (len(study.tune.lr) * len(study.tune.seeds) if study.tune else 0)
     won = study.winners and len(study.winners.seeds) * (study.winners.designs + len(study.winners.beside))
     return designs * each + (won or 0)
