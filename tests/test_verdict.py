@@ -116,6 +116,16 @@ def test_power_is_that_of_the_paired_t_test() -> None:
     assert pairs_needed(-0.5, 1.0) == pairs_needed(0.5, 1.0)
 
 
+@pytest.mark.parametrize("pairs", [10, 30, 300])
+@pytest.mark.parametrize("alpha", [0.05, 0.002])
+def test_power_is_that_of_a_noncentral_t(pairs: int, alpha: float) -> None:
+    limit = stats.t.isf(alpha / 2, pairs - 1)
+    for effect in (0.0, 1e-3, 0.1, 0.5, 1.0, 3.0):
+        t = stats.nct(pairs - 1, effect * math.sqrt(pairs))
+        expected = t.sf(limit) + np.nan_to_num(t.cdf(-limit))
+        assert power_of(effect, pairs, 1.0, alpha) == pytest.approx(expected, rel=1e-12)
+
+
 def test_power_and_effect_are_inverse_to_each_other() -> None:
     for pairs in (6, 9, 30):
         assert power_of(detectable_effect(pairs, 0.3), pairs, 0.3) == pytest.approx(0.8)

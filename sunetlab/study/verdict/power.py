@@ -5,9 +5,9 @@ noncentral t (Cohen 1988, §2); and it shows nothing at all where even the rares
 """
 
 import math
+from functools import lru_cache
 
-from scipy import stats
-from scipy.optimize import brentq
+from scipy.special import nctdtr, stdtrit
 
 _CERTAIN = 30.0  # deviations beyond the test's own limit: no chance is left worth a digit
 
@@ -26,11 +26,11 @@ def power_of(effect: float, pairs: int, spread: float, alpha: float = 0.05) -> f
     if spread == 0:
         return 1.0 if effect else 0.0
     shift, freedom = abs(effect) / spread * math.sqrt(pairs), pairs - 1
-    beyond = stats.t.isf(alpha / 2, freedom)
+    beyond = _critical(pairs, alpha)
     if shift > beyond + _CERTAIN:
         return 1.0
-    other_side = float(stats.nct.cdf(-beyond, freedom, shift))  # nan where it is too small for scipy
-    return float(stats.nct.sf(beyond, freedom, shift)) + (0.0 if math.isnan(other_side) else other_side)
+    other_side = float(nctdtr(freedom, shift, -beyond))  # nan where it is too small for scipy
+    return float(nctdtr(freedom, -shift, -beyond)) + (0.0 if math.isnan(other_side) else other_side)
 
 
 def detectable_effect(pairs: int, spread: float, alpha: float = 0.05, power: float = 0.8) -> float:
@@ -44,10 +44,16 @@ def detectable_effect(pairs: int, spread: float, alpha: float = 0.05, power: flo
     """
     if not _can_show(pairs, alpha) or math.isnan(spread):
         return math.inf
-    if spread == 0:
-        return 0.0
-    most = spread * (stats.t.isf(alpha / 2, pairs - 1) + 2 * _CERTAIN) / math.sqrt(pairs)
-    return float(brentq(lambda effect: power_of(effect, pairs, spread, alpha) - power, 0.0, most))
+    return spread * _detectable_of_one(pairs, alpha, power)
+
+
+@lru_cache  # a family's comparisons have as many pairs, most of them
+def _detectable_of_one(pairs: int, alpha: float, power: float) -> float:
+    """The least effect that is shown of differences whose standard deviation is 1."""
+    low, high = 0.0, (_critical(pairs, alpha) + 2 * _CERTAIN) / math.sqrt(pairs)
+    while low < (middle := (low + high) / 2) < high:  # halved until no number lies between
+        low, high = (low, middle) if power_of(middle, pairs, 1.0, alpha) >= power else (middle, high)
+    return high
 
 
 def pairs_needed(effect: float, spread: float, alpha: float = 0.05, power: float = 0.8) -> int:
@@ -72,6 +78,11 @@ def pairs_needed(effect: float, spread: float, alpha: float = 0.05, power: float
         middle = (low + high) // 2
         low, high = (low, middle) if power_of(effect, middle, spread, alpha) >= power else (middle, high)
     return high
+
+
+def _critical(pairs: int, alpha: float) -> float:
+    """Beyond what t the paired t-test is significant, at either side."""
+    return -float(stdtrit(pairs - 1, alpha / 2))
 
 
 def _can_show(pairs: int, alpha: float) -> bool:
