@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sunetlab import InputError
+from sunetlab.garbage import uncollected
 
 from .output import Json, note, print_json, print_table, say
 from .study_named import Name, existing
@@ -31,15 +32,16 @@ def status(
     as_json: Json = False,
 ) -> None:
     """How far a study is: finished, failed by reason, running, left; every trial with --json."""
-    from sunetlab.study import results
-    from sunetlab.study.records import Records
-    from sunetlab.study.snapshot import is_run
+    with uncollected():
+        from sunetlab.study import results
+        from sunetlab.study.records import Records
+        from sunetlab.study.snapshot import is_run
 
-    folder = existing(study)
-    asked = results.load_study(folder)
-    _check(live, as_json)
-    records = Records(asked, folder)
-    table = results.table_of(records)
+        folder = existing(study)
+        asked = results.load_study(folder)
+        _check(live, as_json)
+        records = Records(asked, folder)
+        table = results.table_of(records)
     if as_json:
         print_json({"study": asked.name, "trials": _records(table)})
         return

@@ -9,6 +9,7 @@ import typer
 
 from sunetlab import InputError, SunetlabError
 from sunetlab.draw.words import plural
+from sunetlab.garbage import uncollected
 
 from .dashboard import dashboard
 from .distribution import distribution
@@ -117,6 +118,7 @@ def run(
 
 
 @app.command()
+@uncollected()
 def report(study: Name) -> None:
     """Write the study's results page, one file that opens without a network."""
     from sunetlab.study.report import write_report

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sunetlab import InputError
+from sunetlab.garbage import uncollected
 
 from .output import Json, note, print_json, say, say_lines
 from .study_named import Name, existing
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from sunetlab.study.definition import Study
 
 
+@uncollected()
 def verdict(
     study: Name,
     as_json: Json = False,
