@@ -137,7 +137,7 @@ def _values(table: Mapping[str, Any]) -> Iterator[Any]:
 
 def may_never_end(path: Path) -> bool:
     """Whether there is a device or a pipe of this name: reading it may never end, and even opening it may not."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+    return not path.is_file() and not path.is_dir() and path.exists()
 
 
 def refuse_endless(path: Path) -> None:

@@ -149,7 +149,7 @@ def _task_page(
     text, doubt = standing(last.arms, value_name, is_over=counts.left == 0)
     said = verdicts(study, table, name)
     scale = forest.scale(said)
-    arms = {tuple(row[word] for word in study.varied): row for row in mine}
+    arms = {tuple(row[word] for word in names.varied): row for row in mine}
     keys = {label(study, levels): names.key(row) for levels, row in arms.items()}
     important = matters(study, found)
     edf, edf_note = errors(study, table, name, found, value_name)
