@@ -74,10 +74,11 @@ class Designs(NamedTuple):
 
     def spec(self, index: int) -> SUNetSpec:
         """The design at a place, counted along all axes in C order."""
-        at = np.unravel_index(index, self.shape)
+        shape = self.shape
+        at = np.unravel_index(index, shape)
 
         def value(array: Ints) -> int:
-            return int(np.broadcast_to(array, self.shape)[at])
+            return int(np.broadcast_to(array, shape)[at])
 
         words = {word: value(getattr(self, word)) for word in SCALARS}
         per_block = {word: tuple(value(array) for array in getattr(self, word)) for word in PER_BLOCK}
