@@ -94,6 +94,7 @@ def test_many_intervals_at_once_are_those_that_scipy_gives_of_each() -> None:
     """Rounded results, of which many resamples have equal means: the order of a sum would move the bias correction."""
     rng = np.random.default_rng(3)
     samples = [rng.normal(0.01, 0.02, count).round(3) for count in (5, 10, 2, 10, 1, 7, 10) for _ in range(40)]
+    samples += [rng.normal(0.01, 0.02, count).round(3) for count in (40, 130)]  # too many to be resampled at once
     samples[7] = np.full(5, 0.25)
     found = compare_all((np.zeros(len(sample)), sample) for sample in samples)
     assert [one.differences for one in found] == [tuple(sample.tolist()) for sample in samples]
