@@ -35,7 +35,7 @@ def status(
     with uncollected():
         from sunetlab.study import results
         from sunetlab.study.records import Records
-        from sunetlab.study.snapshot import is_run
+        from sunetlab.study.snapshot import is_run, without_lost
 
         folder = existing(study)
         asked = results.load_study(folder)
@@ -43,7 +43,7 @@ def status(
         records = Records(asked, folder)
         table = results.table_of(records)
     if as_json:
-        print_json({"study": asked.name, "trials": _records(table)})
+        print_json({"study": asked.name, "trials": _records(without_lost(records, table))})
         return
     if live is not False and _is_terminal():
         if is_run(records):
@@ -71,7 +71,7 @@ def _is_terminal() -> bool:
 
 
 def _print(records: "Records", table: "pd.DataFrame") -> None:
-    from sunetlab.study.snapshot import is_run
+    from sunetlab.study.snapshot import without_lost
 
     asked = records.study
     say(f"{asked.name}: {asked.question}")
@@ -81,8 +81,7 @@ def _print(records: "Records", table: "pd.DataFrame") -> None:
             + (f" from {feasible:,}" if feasible else "")
         )
     say()
-    if not is_run(records):
-        table = table.assign(state=table["state"].replace("running", "interrupted"))
+    table = without_lost(records, table)
     names = ["task", *(["stage"] if table["stage"].nunique() > 1 else []), "state", "reason"]
     counts = Counter(zip(*(table[name] for name in names), strict=True))
     print_table([*names, "trials"], [[*key, count] for key, count in counts.items()])

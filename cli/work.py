@@ -84,7 +84,7 @@ def work(
             team=team,
         )
     if trials is None:
-        note(f"{folder}: nothing is left to train")
+        note(f"{folder}: nothing is left to train; sunetlab study run {folder} writes what was found")
 
 
 def proxy(
@@ -118,7 +118,7 @@ def workers_said(workers: str) -> int | None:
 @contextmanager
 def until_ended(screen: "Screen") -> Iterator[Callable[[], bool]]:
     """Whether a study is to end: the first Ctrl-C or SIGTERM lets epochs that run end, the second does not."""
-    said = "ends when the epochs that run are saved; Ctrl-C again ends at once"
+    said = "ends when the epochs that run are saved; once more (Ctrl-C, SIGTERM) ends at once"
     with until_stopped(_PATIENCE, lambda: screen.line(said)) as stop:
         yield stop
 

@@ -167,7 +167,7 @@ def of_databases(folder: Path) -> list[Reader]:
         results.choose(study, home, "classification")
 
     def look_at(found: list[FrozenTrial]) -> None:
-        task = SimpleNamespace(get_trials=lambda deepcopy: found, user_attrs={TOTAL: 4})  # noqa: ARG005
+        task = SimpleNamespace(get_trials=lambda deepcopy, states: found, user_attrs={TOTAL: 4})  # noqa: ARG005
         with mock.patch.object(Records, "_of", return_value=task):
             look()
 

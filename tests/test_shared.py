@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +31,9 @@ from sunetlab.study.patience import Patient
 from sunetlab.study.pruning import Pruned
 from sunetlab.study.queue import LOSSES, Queue
 from sunetlab.study.recorded import INTERRUPTED, PULSE, folder_of, reason_of
+from sunetlab.study.records import Records
 from sunetlab.study.shared import open_shared, parse_url, place_of, run_proxy, settle_place
+from sunetlab.study.snapshot import look
 from sunetlab.study.turn import STALE_S, Turn
 from sunetlab.study.watch import SilentStudy
 from sunetlab.train.data import open_data
@@ -343,10 +346,43 @@ def test_a_trial_is_given_up_by_its_pulse_and_nobody_s_clock(tmp_path: Path) -> 
         clock.now += 0.9 * MISSED * BEAT_S  # however late, it beats
         assert not second.company.gone(second.queue.optuna.trials)
         first.company.beats += 1
-        database.set_trial_user_attr(running._trial_id, PULSE, [first.company.beats, -1e9])  # its clock is far off
+        pulse = [first.company.beats, -1e9, BEAT_S]  # its clock is far off
+        database.set_trial_user_attr(running._trial_id, PULSE, pulse)
         assert not second.company.gone(second.queue.optuna.trials)
     clock.now += 1.1 * MISSED * BEAT_S
     assert [trial.number for trial in second.company.gone(second.queue.optuna.trials)] == [running.number]
+
+
+@pytest.mark.parametrize(("own", "others"), [(BEAT_S, 100 * BEAT_S), (100 * BEAT_S, BEAT_S)])
+def test_how_far_apart_its_beats_are_says_whoever_has_the_pulse(own: float, others: float, tmp_path: Path) -> None:
+    study, database, clock = Study.load(write_study(tmp_path, STUDY)), get_storage(InMemoryStorage()), Clock()
+    (tmp_path / "out").mkdir()
+    first, second = (Party(study, tmp_path / "out", database, clock) for _ in range(2))
+    first.company.beat_s, second.company.beat_s = others, own
+    assert first.take()
+    assert not second.company.gone(second.queue.optuna.trials)
+    clock.now += 0.9 * MISSED * others
+    assert not second.company.gone(second.queue.optuna.trials)
+    clock.now += 0.2 * MISSED * others
+    assert len(second.company.gone(second.queue.optuna.trials)) == 1
+
+
+def test_who_looks_sees_who_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study, folder = Study.load(write_study(tmp_path, STUDY)), tmp_path / "out"
+    database = get_storage(InMemoryStorage())
+    folder.mkdir()
+    settle_place(folder, parse_url("postgresql://me@host/studies"))
+    monkeypatch.setattr("sunetlab.study.storage.open_shared", lambda *_: database)
+    alive, dead = (Party(study, folder, database, Clock()) for _ in range(2))
+    assert alive.take()
+    assert dead.take()
+    assert [each.states["running"] for each in look(Records(study, folder)).counts] == [2]
+    (ticket,) = dead.tickets
+    database.set_trial_user_attr(ticket.trial._trial_id, PULSE, [1, time.time() - 1.1 * MISSED * BEAT_S, BEAT_S])
+    seen = look(Records(study, folder))
+    assert [dict(each.states) for each in seen.counts] == [{"running": 1, "interrupted": 1, "waiting": 2}]
+    assert (seen.left, len(seen.running)) == (4, 1)
+    assert seen.running[0].levels["seed"] == alive.tickets[0].entry.candidate.run.seed
 
 
 def test_a_database_that_was_away_for_too_long_ends_no_pulse(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,10 +104,15 @@ class Others(Nobody):
         self._beat(trial_id)
 
     def gone(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """Those of others whose pulse has stood still for `MISSED` beats."""
+        """Those of others whose pulse has stood still for `MISSED` beats, which are as far apart as they say."""
         now, running = self.clock(), super().gone(trials)
         self.felt = {trial._trial_id: self._feel(trial, now) for trial in running}
-        return [trial for trial in running if now - self.felt[trial._trial_id][1] > MISSED * self.beat_s]
+        return [trial for trial in running if now - self.felt[trial._trial_id][1] > MISSED * self._beat_of(trial)]
+
+    def _beat_of(self, trial: FrozenTrial) -> float:
+        """Seconds between two beats of a trial; of one that has none yet, ours."""
+        beat_s: float = trial.user_attrs.get(PULSE, (0, 0, self.beat_s))[2]
+        return beat_s
 
     def _feel(self, trial: FrozenTrial, now: float) -> tuple[object, float]:
         pulse = trial.user_attrs.get(PULSE)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from sunetlab.study import storage
 from sunetlab.study.definition import Study
@@ -20,15 +20,15 @@ class Records:
         self._storage: BaseStorage | None = None
         self._studies: dict[str, optuna.Study] = {}
 
-    def trials(self, task: str) -> list[FrozenTrial]:
-        """What Optuna has of a task, checked.
+    def trials(self, task: str, states: tuple[TrialState, ...] | None = None) -> list[FrozenTrial]:
+        """What Optuna has of a task, or of its trials in some states, checked.
 
         Raises:
             SunetlabError: the database is damaged.
         """
         with database_errors(self.folder):
             found = self._of(task)
-            return read_trials(found, self.study) if found else []
+            return read_trials(found, self.study, states) if found else []
 
     def feasible(self, task: str) -> int | None:
         """How many designs of a task an adaptive study chooses from; None where it does not, or has not begun."""

@@ -32,6 +32,10 @@ PLACE = "storage.toml"  # in a study's folder: which database it is in, and unde
 FORMS = "postgresql://USER@HOST/DATABASE, or grpc://HOST:PORT of a proxy"
 CONNECT_S = 10  # seconds that a connection may take to be made
 RESTART_S = 60.0  # and that a server which is known may be away when somebody comes
+_ADVICE = {  # what libpq says → what to do
+    "no password supplied": "set PGPASSWORD, or write it to ~/.pgpass",
+    'requirement "!password"': "it wants the password as it is, which PGREQUIREAUTH=password allows",
+}
 _SECRET = ("pass", "secret")  # what names of libpq's parameters have that hold a password, or say where one is
 _REQUIRES_AUTH = 160_000  # the first libpq that can refuse to send a password as it is
 MADE = {"23505", "42P07", "42710"}  # SQLSTATE of PostgreSQL: a row, a table or a type is there already
@@ -175,7 +179,8 @@ def _why(error: BaseException) -> str:
     """What a driver says, in one line."""
     inner = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
     lines = [" ".join(line.split()) for line in str(inner).splitlines()]
-    return "; ".join(filter(None, lines)) or type(inner).__name__
+    advice = [text for said, text in _ADVICE.items() if said in str(inner)]
+    return "; ".join(filter(None, [*lines, *advice])) or type(inner).__name__
 
 
 def _need(package: str, extra: str) -> None:

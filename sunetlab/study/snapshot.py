@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+from optuna.trial import TrialState
 
 from sunetlab.files import read_table
 from sunetlab.folders import DATA
 from sunetlab.study.company import is_alive
+from sunetlab.study.recorded import folder_of
 from sunetlab.study.records import Records
 from sunetlab.study.results import table_of, to_come
 from sunetlab.study.shared import place_of
@@ -40,8 +42,8 @@ class Counts(NamedTuple):
 
     @property
     def left(self) -> int:
-        """Trials that have not begun."""
-        return self.states.get("waiting", 0) + self.untried
+        """Trials that have not begun, or were interrupted."""
+        return self.states.get("waiting", 0) + self.states.get("interrupted", 0) + self.untried
 
     @property
     def running(self) -> int:
@@ -118,7 +120,7 @@ class Snapshot(NamedTuple):
 
 def look(records: Records) -> Snapshot:
     """A study's folder as it is now."""
-    study, folder, table = records.study, records.folder, table_of(records)
+    study, folder, table = records.study, records.folder, _without_silent(records, table_of(records))
     counts = tuple(_counts(records, table, task.task) for task in study.tasks)
     at_work = table[table["state"] == "running"].to_dict("records")
     names = [*study.varied, "seed"]
@@ -133,7 +135,7 @@ def look(records: Records) -> Snapshot:
 def is_run(records: Records) -> bool:
     """Whether somebody holds the lock of a study's folder, or in a shared database a trial has a pulse."""
     if place_of(records.folder) is not None:
-        return any(is_alive(trial) for task in records.study.tasks for trial in records.trials(task.task))
+        return bool(_alive(records))
     try:
         file = os.open(records.folder / LOCK, os.O_RDONLY)
     except FileNotFoundError:
@@ -145,6 +147,38 @@ def is_run(records: Records) -> bool:
     finally:
         os.close(file)  # and with it the lock
     return False
+
+
+def without_lost(records: Records, table: pd.DataFrame) -> pd.DataFrame:
+    """The table of a study's trials, where those that nobody works at any more are interrupted, not running."""
+    if place_of(records.folder) is None and not is_run(records):
+        return table.assign(state=table["state"].replace("running", "interrupted"))
+    return _without_silent(records, table)
+
+
+def _without_silent(records: Records, table: pd.DataFrame) -> pd.DataFrame:
+    """The same of the trials in a shared database that have no pulse.
+
+    Others who are at work find such a trial when nobody waits before its candidate.
+    """
+    if place_of(records.folder) is None:
+        return table
+    alive = _alive(records)
+    states = [
+        "interrupted" if state == "running" and (task, name) not in alive else state
+        for state, task, name in zip(table["state"], table["task"], table["folder"], strict=True)
+    ]
+    return table.assign(state=states)
+
+
+def _alive(records: Records) -> set[tuple[str, str]]:
+    """The trials in a shared database that have a pulse, by task and folder."""
+    return {
+        (task.task, folder_of(trial))
+        for task in records.study.tasks
+        for trial in records.trials(task.task, (TrialState.RUNNING,))
+        if is_alive(trial)
+    }
 
 
 def running_trial(path: Path, task: str, design: str, levels: Mapping[str, Any]) -> Running:
@@ -173,7 +207,7 @@ def seconds_left(
         untried: of each task, trials whose designs are not known yet.
     """
     finished = table[table["state"] == "finished"]
-    waiting = table[table["state"] == "waiting"]
+    waiting = table[table["state"].isin(["waiting", "interrupted"])]
     usual = [*finished["seconds"].dropna(), *(each.whole for each in running if each.whole is not None)]
     rest = [(row.task, row.design) for row in waiting.itertuples()]
     rest += [(task, "") for task, count in (untried or {}).items() for _ in range(count)]

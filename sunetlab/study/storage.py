@@ -8,7 +8,7 @@ from urllib.parse import quote
 import optuna
 from optuna.exceptions import OptunaError
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -81,15 +81,15 @@ def open_optuna(study: Study, task: str, folder: Path, database: BaseStorage | N
         )
 
 
-def read_trials(found: optuna.Study, study: Study) -> list[FrozenTrial]:
-    """All trials of a task, each with what a study writes of one (`recorded.check`).
+def read_trials(found: optuna.Study, study: Study, states: tuple[TrialState, ...] | None = None) -> list[FrozenTrial]:
+    """All trials of a task, or those in some states, each with what a study writes of one (`recorded.check`).
 
     Raises:
         ValueError: the database has something else.
     """
     try:
         with uncollected():
-            trials = found.get_trials(deepcopy=False)
+            trials = found.get_trials(deepcopy=False, states=states)
     except (
         LookupError,
         TypeError,
