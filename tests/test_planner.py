@@ -12,7 +12,7 @@ from sunetlab.study.verdict import power_of
 from sunetlab.train.loop import train
 from sunetlab.train.timing import timed
 from tests.conftest import Said
-from tests.tiny import TinyData, tiny_run, write_study
+from tests.tiny import STUDY, TinyData, tiny_run, write_study
 
 
 def test_seeds_and_differences_at_the_level_of_a_family() -> None:
@@ -30,6 +30,13 @@ def test_a_run_takes_about_as_long_as_was_foretold(tmp_path: Path) -> None:
     foretold = timed(run, data, torch.device("cpu"))
     took = train(run, data, tmp_path / "run", "cpu")["seconds"]
     assert took / 4 < foretold.seconds < took * 4  # on a machine that does other things as well
+
+
+def test_a_plan_refuses_what_a_training_would(said: Said, tmp_path: Path) -> None:
+    write_study(tmp_path, STUDY.replace("batch_size = 8", "batch_size = 1"))
+    status, _, err = said("study plan tiny.toml --device cpu")
+    assert status == 2
+    assert "batch_size: 1: leaves a single image" in err.splitlines()[-1]
 
 
 def test_a_plan_writes_nothing_and_counts_every_seed(said: Said, tmp_path: Path) -> None:

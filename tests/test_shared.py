@@ -25,7 +25,7 @@ from sqlalchemy.exc import DataError, OperationalError
 
 from sunetlab import InputError
 from sunetlab.study import patience, runner, storage
-from sunetlab.study.company import MISSED, Others
+from sunetlab.study.company import MISSED, Nobody, Others
 from sunetlab.study.definition import Study
 from sunetlab.study.patience import Patient
 from sunetlab.study.pruning import Pruned
@@ -216,6 +216,36 @@ def test_whoever_dies_or_oversleeps_every_candidate_is_done_once(
     assert all(reason_of(trial) == INTERRUPTED for trial in queue.optuna.trials if trial.state == TrialState.FAIL)
 
 
+@pytest.mark.parametrize("then", ["", "[winners]\ndesigns = 1\nseeds = [7]\n"], ids=["", "winners"])
+def test_a_design_that_a_search_has_too_many_is_passed_over(then: str, tmp_path: Path) -> None:
+    """Two proposed at once, one of whom slept in between; with winners it wakes when those are trained."""
+    study, folder = Study.load(write_study(tmp_path, SEARCH.replace("[[tasks]]", then + "[[tasks]]"))), tmp_path / "out"
+    folder.mkdir()
+    database, clock = get_storage(InMemoryStorage()), Clock()
+    first, sleeper = (Party(study, folder, database, clock) for _ in range(2))
+    for _ in range(6):
+        assert first.take()
+        first.finish()
+    if not then:
+        first.queue._admit(first.queue.line.more(first.queue.ledger.look()))
+    for _ in range(3 if then else 0):  # of the last design both seeds, and a winner that is being trained
+        assert first.take()
+        if len(first.queue.ledger.done) < 8:
+            first.finish()
+    search: Any = sleeper.queue.line.first if then else sleeper.queue.line  # type: ignore[attr-defined]
+    tried = search.tried(sleeper.queue.ledger.look())
+    sleeper.queue._admit(search._entries(next(one for one in search.search.feasible.numbers if one not in tried)))
+    parties = [first, sleeper, Party(study, folder, database, clock)]
+    for party in parties:
+        while party.tickets or party.take():
+            party.finish()
+    assert all(party.queue.is_over() for party in parties)
+    trials = first.queue.optuna.trials
+    states = Counter(trial.state for trial in trials)
+    assert states == {TrialState.COMPLETE: 9 if then else 8, TrialState.FAIL: 2}
+    assert not Party(study, folder, database, clock).take()
+
+
 def test_what_failed_is_run_again_where_somebody_asks_for_it(tmp_path: Path) -> None:
     study, database, clock = Study.load(write_study(tmp_path, STUDY)), get_storage(InMemoryStorage()), Clock()
     (tmp_path / "out").mkdir()
@@ -333,6 +363,27 @@ def test_a_candidate_that_is_lost_again_and_again_where_it_was_fails(tmp_path: P
         else:
             assert last.state == TrialState.COMPLETE
     assert len([t for t in party.queue.optuna.trials if t.state == TrialState.COMPLETE]) == 3
+
+
+def test_a_candidate_that_kills_whoever_is_alone_fails(tmp_path: Path) -> None:
+    study, database = Study.load(write_study(tmp_path, STUDY)), get_storage(InMemoryStorage())
+    (tmp_path / "out").mkdir()
+    task, deaths = study.tasks[0], 0
+    for _ in range(LOSSES + 1):
+        queue = Queue(study, task, open_data(task.data), tmp_path / "out", database, Nobody())
+        queue.fill(retry_failed=False)
+        while (ticket := queue.take()) is not None:
+            candidate = ticket.entry.candidate
+            if (candidate.design.spec.depth[0], candidate.run.seed) == (2, 1):
+                deaths += 1
+                break
+            queue.settle(ticket, {"value": 0.5, "params": 1, "macs": 1, "seconds": 1.0})
+            (queue.folder / candidate.folder).mkdir(parents=True)
+            (queue.folder / candidate.folder / "result.json").touch()
+    assert deaths == LOSSES
+    states = Counter(trial.state for trial in queue.optuna.trials)
+    assert states == {TrialState.COMPLETE: 3, TrialState.FAIL: LOSSES}
+    assert Counter(map(reason_of, queue.optuna.get_trials(states=(TrialState.FAIL,))))["worker died"] == 1
 
 
 def test_a_trial_is_given_up_by_its_pulse_and_nobody_s_clock(tmp_path: Path) -> None:

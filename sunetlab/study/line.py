@@ -47,7 +47,10 @@ class Line(Protocol):
     distributions: dict[str, BaseDistribution]
 
     def called(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
-        """All who must have stood in line by now, given the trials so far."""
+        """All whom the trials so far may be of."""
+
+    def due(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
+        """Those of them who must have stood in line by now: all but who is surplus."""
 
     def more(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
         """Who comes when nobody waits any more; nobody at the end."""
@@ -66,6 +69,10 @@ class AllAtOnce:
         self.distributions = levels_of(entries)
 
     def called(self, trials: Sequence[FrozenTrial]) -> list[Entry]:  # noqa: ARG002
+        """All."""
+        return self.entries
+
+    def due(self, trials: Sequence[FrozenTrial]) -> list[Entry]:  # noqa: ARG002
         """All."""
         return self.entries
 
@@ -101,6 +108,10 @@ class OneByOne:
             InputError: a trial is of no design that the search can choose.
         """
         return [entry for number in self.tried(trials) for entry in self._entries(number)]
+
+    def due(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
+        """All seeds of the first designs, as many as are tried."""
+        return [entry for number in list(self.tried(trials))[: self.search.total] for entry in self._entries(number)]
 
     def more(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
         """All seeds of the design that the search tries next."""
@@ -163,9 +174,15 @@ class Then:
         self.distributions = distributions or first.distributions
 
     def called(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
+        """Those of the first line, who may have come late, and the followers if they have begun."""
+        before, begun = self._before(trials)
+        first = self.first.called([trial for trial in trials if stage_of(trial) != self.stage])
+        return [*first, *(self._followers(before) if begun else ())]
+
+    def due(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
         """Those of the first line, and the followers if they have begun."""
         before, begun = self._before(trials)
-        return [*self.first.called(before), *(self._followers(before) if begun else ())]
+        return [*self.first.due(before), *(self._followers(before) if begun else ())]
 
     def more(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
         """Those of the first line while there are any, then the followers, then nobody."""
@@ -183,7 +200,7 @@ class Then:
 
     def _followers(self, before: list[FrozenTrial]) -> list[Entry]:
         found = [Entry(one, one.params if self.has_params else {}) for one in self.follow(before)]
-        self.total = len(self.first.called(before)) + len(found)
+        self.total = len(self.first.due(before)) + len(found)
         return found
 
     def _before(self, trials: Sequence[FrozenTrial]) -> tuple[list[FrozenTrial], bool]:

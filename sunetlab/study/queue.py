@@ -100,8 +100,7 @@ class Queue:
         with database_errors(self.home):
             read_trials(self.optuna, self.study)  # what a stranger wrote there is refused before it is used
             trials, settled = self.ledger.look(), set()
-            called = self.line.called(trials)
-            self.entries |= {entry.candidate.folder: entry for entry in called}
+            self.entries |= {entry.candidate.folder: entry for entry in self.line.called(trials)}
             if others := {folder_of(trial) for trial in trials} - self.entries.keys():
                 raise ValueError(f"it has trials of another study, such as {min(others)}")
             gone = {trial.number for trial in self._give_up(trials)}
@@ -110,9 +109,9 @@ class Queue:
                     continue
                 if not is_open(trial, retry_failed):
                     settled.add(folder_of(trial))
-            self.again = {folder_of(one): len(trials) for one in trials if not is_open(one)}
+            self.again = {folder_of(one): len(trials) for one in trials if one.number not in gone and not is_open(one)}
             self.again = {name: seen for name, seen in self.again.items() if name not in settled}
-            self._call(called, trials, settled)
+            self._call(self.line.due(trials), trials, settled)
             self.ledger.look()
             if not self.ledger.waiting():
                 with self._turn() as is_ours:
@@ -293,7 +292,7 @@ class Queue:
     def _missing(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
         """Who was called and has neither a result nor a trial that waits or runs: somebody died between two steps."""
         standing = self.ledger.standing()
-        return [entry for entry in self.line.called(trials) if entry.candidate.folder not in standing]
+        return [entry for entry in self.line.due(trials) if entry.candidate.folder not in standing]
 
     def _call(self, called: Sequence[Entry], trials: Sequence[FrozenTrial], settled: Collection[str] = ()) -> None:
         """Let candidates come, but for those who are settled; the database has how many there will have been."""
@@ -337,7 +336,7 @@ class Queue:
                 return False
         except UpdateFinishedTrialError:
             return False
-        if self.company.shares and self._is_surplus(trial):
+        if self._is_surplus(trial):
             self.database.set_trial_state_values(trial._trial_id, TrialState.FAIL)
             return False
         return True

@@ -63,14 +63,22 @@ def table_of(records: Records) -> pd.DataFrame:
     """
     study = records.study
     rows = [
-        _row(study, task.task, trial, records.folder)
-        for task in study.tasks
-        for trial in by_candidate(records.trials(task.task)).values()
+        _row(study, task.task, trial, records.folder) for task in study.tasks for trial in _counting(records, task.task)
     ]
     figures = ("state", "reason", "detail", "value", "test", "params", "macs", *study.told, "seconds", "folder")
     words = dict.fromkeys((*study.varied, *_of_beside(study)))
     names = ["task", "stage", "design", *words, "seed", *(("lr",) if study.tune else ()), *figures]
     return pd.DataFrame(rows, columns=names)
+
+
+def _counting(records: Records, task: str) -> list[FrozenTrial]:
+    """Of each candidate of a task the trial that counts; none of the designs that a search has too many."""
+    found = list(by_candidate(records.trials(task)).values())
+    if not records.study.is_adaptive:
+        return found
+    designs = dict.fromkeys(design_of(trial) for trial in found if stage_of(trial) == "trial")
+    surplus = set(list(designs)[records.to_try(task) :])
+    return [trial for trial in found if stage_of(trial) != "trial" or design_of(trial) not in surplus]
 
 
 def last_stage(table: pd.DataFrame, task: str) -> str:

@@ -6,7 +6,7 @@ from sunetlab.analysis.cost import area
 from sunetlab.analysis.report import Report, analyze
 from sunetlab.errors import InputError
 from sunetlab.train.data.config import VOID
-from sunetlab.train.data.source import Split
+from sunetlab.train.data.source import DataSource, Split
 from sunetlab.train.data.split import MemorySplit
 from sunetlab.train.memory import micro_batches
 from sunetlab.train.recipe import Recipe
@@ -25,6 +25,17 @@ def of_crops(run: Run) -> Report | None:
         return None if crop is None else analyze(run.spec, crop)
     except InputError as error:
         raise InputError(f"augment.crop: {str(error).removeprefix('input: ')}") from None
+
+
+def check_images(run: Run, data: DataSource) -> Report:
+    """The network on a data source's images, which are large enough for it, and enough at a time.
+
+    Raises:
+        InputError: they are not, or what the recipe cuts out of them is not.
+    """
+    report = analyze(run.spec, data.size)
+    check_batch(of_crops(run) or report, run.recipe, len(data.split("train")))
+    return report
 
 
 def check_batch(report: Report, recipe: Recipe, images: int) -> None:

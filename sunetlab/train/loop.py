@@ -15,14 +15,13 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from sunetlab.analysis.report import analyze
 from sunetlab.errors import InputError, SunetlabError
 from sunetlab.files import remove_leftovers, write_table, write_text
 from sunetlab.folders import DATA, WEIGHTS
 from sunetlab.model.sunet import SUNet
 from sunetlab.model.weights import save_weights
 from sunetlab.train.augment import draw, view
-from sunetlab.train.checks import check_batch, check_labels, check_team, check_view, of_crops
+from sunetlab.train.checks import check_images, check_labels, check_team, check_view
 from sunetlab.train.compiling import Choice, choose, compile_errors, compile_network, confirm
 from sunetlab.train.data.resident import resident
 from sunetlab.train.data.source import DataSource, Split
@@ -80,11 +79,9 @@ def train(
     if spec.in_channels != 3:
         raise InputError(f"in_channels: {spec.in_channels}: data sources give 3 channels (RGB)")
     target = pick_device(device)
-    report = analyze(spec, data.size)  # refuses images that are too small, before a folder is made
-    images = len(data.split("train"))
-    check_batch(of_crops(run) or report, run.recipe, images)
+    report = check_images(run, data)  # before a folder is made
     check_labels(data.split("train"))
-    check_team(run.recipe, images, team)
+    check_team(run.recipe, len(data.split("train")), team)
     finished = json.loads(team.hear(json.dumps(_claimed(run, data, folder) if team.leads else None)))
     if finished is not None:
         return finished  # type: ignore[no-any-return]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from sunetlab.train.augment import augment
+from sunetlab.train.checks import check_images
 from sunetlab.train.compiling import compile_errors
 from sunetlab.train.data import DataSource
 from sunetlab.train.data.first import FirstImages
@@ -38,7 +39,11 @@ def timed(run: Run, data: DataSource, device: torch.device) -> Timing:
     """Time a few steps and validation batches of a run, and say what all of it would take.
 
     Where the recipe leaves compiling open (`compile = "auto"`), that is the time without it, and the most it takes.
+
+    Raises:
+        InputError: the images are too small, or too few at a time.
     """
+    check_images(run, data)
     trainer = Trainer(run, data, Path(), device, Silent())
     few = FirstImages(trainer.val_split, BATCHES * trainer.images_looked_at)
     with compile_errors(run.recipe.compile is True):
@@ -59,6 +64,7 @@ def pace(run: Run, data: DataSource, device: torch.device, seconds: float) -> fl
         device: where.
         seconds: how long to measure.
     """
+    check_images(run, data)
     trainer = Trainer(run, data, Path(), device, Silent())
     generator, images = torch.Generator().manual_seed(0), 0
     trainer.model.train()
