@@ -80,6 +80,9 @@ def _print(records: "Records", table: "pd.DataFrame") -> None:
             f"{task}: {tried} of {most} designs tried, chosen by {SAMPLERS[asked.sampler]}"
             + (f" from {feasible:,}" if feasible else "")
         )
+    if table.empty:
+        say(f"no trial stands in line yet; sunetlab study run {records.folder} begins")
+        return
     say()
     table = without_lost(records, table)
     names = ["task", *(["stage"] if table["stage"].nunique() > 1 else []), "state", "reason"]

@@ -225,8 +225,13 @@ def remove_leftovers(folder: Path) -> None:
     """
     for part in folder.glob(f".{'[0-9a-f]' * 32}{_PART}"):
         with suppress(OSError):  # it got its name in between
-            if time.time() - part.stat().st_mtime > _WRITTEN_LONG_AGO:
+            if is_left(part):
                 part.unlink()
+
+
+def is_left(part: Path) -> bool:
+    """Whether nobody writes a part any more: it is older than an hour."""
+    return time.time() - part.stat().st_mtime > _WRITTEN_LONG_AGO
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Folders that are made whole or not at all, and that replace nothing but their like."""
 
 import errno
+import glob
 import os
 import shutil
 import uuid
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sunetlab.errors import InputError
-from sunetlab.files import make_folder, refuse_endless
+from sunetlab.files import is_left, make_folder, refuse_endless
 
 SPEC, WEIGHTS = "spec.toml", "weights.safetensors"  # of a network: in a run's, an export's or an import's folder
 DATA = "data.json"  # what a run keeps of its data, names of classes among it
@@ -81,11 +82,20 @@ def whole_folder(out: Path, kind: Kind) -> Iterator[Path]:
     try:
         yield part
         _give_name(part, out, old)
+        _remove_leftovers(out)
     except BaseException:
         if old.exists() and not out.exists():
             old.rename(out)
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _remove_leftovers(out: Path) -> None:
+    """Remove what processes that were killed while they filled a folder of this name left beside it."""
+    for part in out.parent.glob(f".{glob.escape(out.name)}.{'[0-9a-f]' * 32}.part"):
+        with suppress(OSError):  # it got its name in between
+            if is_left(part):
+                shutil.rmtree(part)
 
 
 def _give_name(part: Path, out: Path, old: Path) -> None:

@@ -120,6 +120,7 @@ def test_a_search_that_has_begun_or_not_counts_what_is_left(tmp_path: Path, said
     study, folder = load(tmp_path), tmp_path / "out"
     runner.open_folder(study, folder)
     assert "<b>8</b> left to run" in write_report(study, folder, "…").read_text()
+    assert "no trial stands in line yet; sunetlab study run" in said(f"study status {folder}")[1]
     run_study(study, folder, "cpu", most=3)
     assert "<b>5</b> left to run" in write_report(study, folder, "…").read_text()
     assert f"2 of 4 designs tried, chosen by TPE from {FEASIBLE}" in said(f"study status {folder}")[1]

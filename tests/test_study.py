@@ -142,6 +142,15 @@ def test_a_loss_that_is_not_finite_is_a_reason(tmp_path: Path) -> None:
         choose(study, folder, "classification")
 
 
+@pytest.mark.parametrize("words", ["batch_size = 1", "batch_size = 8, min_micro_batch = 1"])
+def test_a_design_that_its_recipe_cannot_train_is_a_failure_of_its_own(words: str, tmp_path: Path) -> None:
+    study, folder = Study.load(write_study(tmp_path, STUDY.replace("batch_size = 8", words))), tmp_path / "out"
+    run_study(study, folder, "cpu")
+    table = trials(study, folder).set_index(["depth", "seed"])
+    assert dict(table["reason"]) == {(1, 0): "", (1, 1): "", (2, 0): "not trainable", (2, 1): "not trainable"}
+    assert table["detail"][2, 0].startswith(words.rpartition(", ")[2].replace(" =", ":") + ": leaves a single image")
+
+
 def test_a_full_disk_stops_the_study_and_is_nobodys_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -291,6 +300,19 @@ def test_a_run_that_has_lost_a_file_is_not_exported(finished: Path, tmp_path: Pa
     with pytest.raises(InputError, match=r"run: has lost its weights.safetensors; delete the folder"):
         export_run(tmp_path / "run", tmp_path / "best", arm)
     assert not (tmp_path / "best").exists()
+
+
+def test_what_a_killed_process_left_of_a_folder_is_removed_with_the_next(tmp_path: Path) -> None:
+    names = (("b[e]st", "1"), ("b[e]st", "2"), ("best", "3"))
+    left, young, other = (tmp_path / f".{name}.{digit * 32}.part" for name, digit in names)
+    for part in (left, young, other):
+        part.mkdir()
+        (part / "mark").touch()
+    for part in (left, other):
+        os.utime(part, (0, 0))
+    with whole_folder(tmp_path / "b[e]st", Kind("export", "mark", ["mark"])) as part:
+        (part / "mark").touch()
+    assert {path.name for path in tmp_path.iterdir()} == {"b[e]st", young.name, other.name}
 
 
 @pytest.mark.parametrize("earlier", [False, True])

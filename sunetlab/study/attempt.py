@@ -6,6 +6,7 @@ from typing import Any
 from sunetlab.errors import InputError
 from sunetlab.study.pruning import Pruned
 from sunetlab.study.recorded import INTERRUPTED
+from sunetlab.train.checks import NotTrainableError
 from sunetlab.train.data import DataSource
 from sunetlab.train.data.split import is_killed_decoder
 from sunetlab.train.hold import TakenOverError
@@ -29,6 +30,8 @@ def attempt(
         return {"stopped": stop.epoch, "value": stop.value, "seconds": stop.seconds}
     except NotFiniteError as error:
         return {"reason": "not finite", "detail": str(error)}
+    except NotTrainableError as error:  # which all of a team find, before anything is made
+        return {"reason": "not trainable", "detail": str(error)}
     except Exception as error:
         if team.world > 1 and not isinstance(error, LackOfMemoryError):  # which all have agreed on
             raise

@@ -14,24 +14,29 @@ from sunetlab.train.run import Run
 from sunetlab.train.team import Team
 
 
+class NotTrainableError(InputError):
+    """A network that cannot be trained by its recipe; another could be."""
+
+
 def of_crops(run: Run) -> Report | None:
     """The network on what the recipe cuts out of images for training; None where it cuts nothing.
 
     Raises:
-        InputError: that is too small for it.
+        NotTrainableError: that is too small for it.
     """
     crop = run.recipe.augment.crop
     try:
         return None if crop is None else analyze(run.spec, crop)
     except InputError as error:
-        raise InputError(f"augment.crop: {str(error).removeprefix('input: ')}") from None
+        raise NotTrainableError(f"augment.crop: {str(error).removeprefix('input: ')}") from None
 
 
 def check_images(run: Run, data: DataSource) -> Report:
     """The network on a data source's images, which are large enough for it, and enough at a time.
 
     Raises:
-        InputError: they are not, or what the recipe cuts out of them is not.
+        InputError: they are not.
+        NotTrainableError: what the recipe cuts out of them is not, or they are too few.
     """
     report = analyze(run.spec, data.size)
     check_batch(of_crops(run) or report, run.recipe, len(data.split("train")))
@@ -42,7 +47,7 @@ def check_batch(report: Report, recipe: Recipe, images: int) -> None:
     """Refuse what BN cannot train on: a single value of a map.
 
     Raises:
-        InputError: a map of one pixel meets a part of one image, or may come to when memory lacks.
+        NotTrainableError: a map of one pixel meets a part of one image, or may come to when memory lacks.
     """
     smallest = min((row.layer for row in report.rows if row.layer.kind == "bn"), key=lambda layer: area(layer.out_size))
     batch = min(recipe.batch_size, images)
@@ -51,7 +56,9 @@ def check_batch(report: Report, recipe: Recipe, images: int) -> None:
             is_first = micro_batch == micro_batches(recipe, images)[0]
             word = "batch_size" if is_first else "min_micro_batch"
             rule = f"{smallest.part} has maps of one pixel, and BN needs more than one value of each"
-            raise InputError(f"{word}: {getattr(recipe, word)}: leaves a single image to a part of a batch: {rule}")
+            raise NotTrainableError(
+                f"{word}: {getattr(recipe, word)}: leaves a single image to a part of a batch: {rule}"
+            )
 
 
 def check_labels(split: Split) -> None:
