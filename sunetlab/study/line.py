@@ -17,7 +17,7 @@ from sunetlab.study import choice
 from sunetlab.study.candidate import Candidate, Stage, candidate, candidates, with_seeds
 from sunetlab.study.definition import Study, StudyTask, Tune, Winners
 from sunetlab.study.designs import beside, feasible, make_designs, make_space
-from sunetlab.study.recorded import by_candidate, design_of, planned, stage_of
+from sunetlab.study.recorded import by_candidate, design_of, planned, stage_of, tried_first
 from sunetlab.study.search import UNIT, Search, Tried
 from sunetlab.train.data import DataSource
 
@@ -111,7 +111,8 @@ class OneByOne:
 
     def due(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
         """All seeds of the first designs, as many as are tried."""
-        return [entry for number in list(self.tried(trials))[: self.search.total] for entry in self._entries(number)]
+        tried = tried_first(trials, self.search.total)
+        return [entry for entry in self.called(trials) if entry.candidate.design.spec.id in tried]
 
     def more(self, trials: Sequence[FrozenTrial]) -> list[Entry]:
         """All seeds of the design that the search tries next."""
@@ -120,7 +121,7 @@ class OneByOne:
 
     def is_surplus(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
         """Whether as many designs as are tried had a trial before this one's."""
-        return design_of(trial) not in list(dict.fromkeys(map(design_of, trials)))[: self.search.total]
+        return design_of(trial) not in tried_first(trials, self.search.total)
 
     def tried(self, trials: Sequence[FrozenTrial]) -> dict[int, Tried]:
         """The designs in the order in which they were tried, each with what its seeds found."""

@@ -160,6 +160,14 @@ def by_candidate(trials: Iterable[FrozenTrial]) -> dict[str, FrozenTrial]:
     return found
 
 
+def tried_first(trials: Iterable[FrozenTrial], most: int) -> set[str]:
+    """The ids of the designs of a search's trials, the first `most` of them: a search has no more.
+
+    Several who proposed at once may each have put one in line.
+    """
+    return set(list(dict.fromkeys(map(design_of, trials)))[:most])
+
+
 def is_open(trial: FrozenTrial, retry_failed: bool = False) -> bool:
     """Whether a trial that Optuna has leaves its candidate still to be run."""
     return trial.state == TrialState.FAIL and (retry_failed or reason_of(trial) == INTERRUPTED)

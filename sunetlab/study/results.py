@@ -22,6 +22,7 @@ from sunetlab.study.recorded import (
     levels_of,
     reason_of,
     stage_of,
+    tried_first,
 )
 from sunetlab.study.records import Records
 from sunetlab.study.storage import STUDY, TRIALS
@@ -76,9 +77,8 @@ def _counting(records: Records, task: str) -> list[FrozenTrial]:
     found = list(by_candidate(records.trials(task)).values())
     if not records.study.is_adaptive:
         return found
-    designs = dict.fromkeys(design_of(trial) for trial in found if stage_of(trial) == "trial")
-    surplus = set(list(designs)[records.to_try(task) :])
-    return [trial for trial in found if stage_of(trial) != "trial" or design_of(trial) not in surplus]
+    tried = tried_first((trial for trial in found if stage_of(trial) == "trial"), records.to_try(task))
+    return [trial for trial in found if stage_of(trial) != "trial" or design_of(trial) in tried]
 
 
 def last_stage(table: pd.DataFrame, task: str) -> str:
